@@ -4,8 +4,21 @@
 import os
 import sys
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-if __name__ == "__main__":
+
+def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    execute_from_command_line(sys.argv)
+    if arguments[1:2] == ["demo"] and "SECRET_KEY" not in os.environ:
+        os.environ.setdefault("DEBUG", "1")  # the demo starts on a machine where nothing is set
+    try:
+        settings.configured or settings.DEBUG  # Django would carry on without settings, and hide why they failed
+    except ImproperlyConfigured as refusal:
+        sys.exit(str(refusal))
+    execute_from_command_line(arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,13 +1,15 @@
-"""The addresses of the desk."""
+"""The addresses of the desk: what the applications bring, and the one door to them."""
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),
     *(
         path("", include(f"{app}.urls"))
@@ -15,3 +17,5 @@ urlpatterns = [
         if (settings.BASE_DIR / app / "urls.py").exists()
     ),
 ]
+if settings.GATEWAY == "sandbox" and (settings.BASE_DIR / "billing/gateways/sandbox/urls.py").exists():
+    urlpatterns.append(path("sandbox/", include("billing.gateways.sandbox.urls")))
