@@ -3,8 +3,8 @@
 
 import os
 import sys
+from importlib import import_module
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> None:
     if arguments[1:2] == ["demo"] and "SECRET_KEY" not in os.environ:
         os.environ.setdefault("DEBUG", "1")  # the demo starts on a machine where nothing is set
     try:
-        settings.configured or settings.DEBUG  # Django would carry on without settings, and hide why they failed
+        import_module(os.environ["DJANGO_SETTINGS_MODULE"])  # Django would carry on without, and hide why
     except ImproperlyConfigured as refusal:
         sys.exit(str(refusal))
     execute_from_command_line(arguments)

@@ -1,4 +1,4 @@
-"""One environment variable at a time, refused with one sentence that names it when it is missing or malformed."""
+"""One environment variable at a time; a missing or malformed one is refused with a sentence that names it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMTP_PORTS = {"smtp": 25, "smtps": 587, "smtp+tls": 587, "smtp+ssl": 465}
 class Environment:
     """An empty variable counts as a missing one: that is how compose files and unit files leave one out.
 
-    Every method raises ImproperlyConfigured. Its sentence shows the value, but never one that may hold a password.
+    Every method raises ImproperlyConfigured. Its sentence shows no value that may hold a password.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Environment:
         for host in hosts:
             if host != "*" and not HOST.fullmatch(host.removeprefix(".")):
                 raise ImproperlyConfigured(
-                    f"{name} holds {host!r}: it must be host names between commas, without scheme, port or path."
+                    f"{name} holds {host!r}: it must be host names between commas, without scheme or port."
                 )
         return hosts
 
@@ -95,14 +95,13 @@ class Environment:
         """SQLite or PostgreSQL, with the options under which money is safe in each."""
         if name not in self._variables:
             return _sqlite(default)
-        scheme = self._scheme(name)
-        config = self._url(name, Env.db_url_config, example="postgres://user:password@host:5432/name")
-        if scheme == "sqlite":
-            if config["NAME"] == ":memory:":
+        if self._scheme(name) == "sqlite":
+            if not re.match("sqlite:///.", self._variables[name]):
                 raise ImproperlyConfigured(
                     f"{name} names no file: it must look like sqlite:////path/to/desk.sqlite3."
                 )
-            return _sqlite(config["NAME"])
+            return _sqlite(Env.db_url_config(self._variables[name])["NAME"])
+        config = self._url(name, Env.db_url_config, example="postgres://user:password@host:5432/name")
         if config["ENGINE"] != "django.db.backends.postgresql" or not config["NAME"]:
             raise ImproperlyConfigured(f"{name} must name a database of postgres:// or a file of sqlite:///.")
         return _postgresql(config)
@@ -145,7 +144,7 @@ class Environment:
 
 
 def _sqlite(file: Path | str) -> dict[str, Any]:
-    """A writer waits for its turn at BEGIN, where it holds nothing yet, and a commit is on the disk when it returns."""
+    """A writer waits for its turn at BEGIN, where it holds nothing yet; what is committed is on the disk."""
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": file,

@@ -1,8 +1,9 @@
-"""Counterfoil's settings. Everything that differs between installations comes from the environment (see README.md)."""
+"""Counterfoil's settings. What differs between installations comes from the environment (see README.md)."""
 
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
@@ -32,7 +33,7 @@ GATEWAY = env.choice("GATEWAY", ("sandbox",), default="sandbox")
 SANDBOX_GATEWAY = env.flag("SANDBOX_GATEWAY", default=DEBUG)
 if GATEWAY == "sandbox" and not SANDBOX_GATEWAY:
     raise ImproperlyConfigured(
-        "GATEWAY is 'sandbox', where cards seem to pay and no money moves: set SANDBOX_GATEWAY=1 if that is meant."
+        "GATEWAY is 'sandbox', which moves no money: set SANDBOX_GATEWAY=1 if that is meant with DEBUG off."
     )
 
 # What it is made of
@@ -40,11 +41,9 @@ if GATEWAY == "sandbox" and not SANDBOX_GATEWAY:
 django_stubs_ext.monkeypatch()  # ModelAdmin[Invoice] and ModelForm[Contact] also mean something when they run
 
 INSTALLED_APPS = [
-    *(
-        app
-        for app in ("billing", "billing.gateways.sandbox", "contacts")
-        if (BASE_DIR / app.replace(".", "/") / "apps.py").exists()
-    ),
+    "billing",
+    "billing.gateways.sandbox",
+    "contacts",
     "axes",
     "crispy_forms",
     "csp",
@@ -73,7 +72,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
@@ -138,7 +137,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-# Name and address together: behind a proxy all share one address, and a name alone would let anybody lock anybody out.
+# Both together: behind a proxy all share one address, and by name alone anybody could lock anybody out.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_RESET_ON_SUCCESS = True

@@ -6,8 +6,14 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config.forms import SignInForm
+
 urlpatterns = [
-    path("login/", LoginView.as_view(template_name="login.html"), name="login"),
+    path(
+        "login/",
+        LoginView.as_view(template_name="login.html", authentication_form=SignInForm),
+        name="login",
+    ),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),

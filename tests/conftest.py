@@ -1,1 +1,86 @@
-"""What every test may ask for."""
+"""What every test may ask for: a browser, and programs of their own beside the tests."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from hypothesis import settings as hypothesis
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",  # as root, in containers, it would not start otherwise
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+REFUSALS = "Failed to load resource: the server responded with a status of 4"
+"""Chromium's word for an answer such as 409 or 422, which a page may well have asked for."""
+
+hypothesis.register_profile("desk", deadline=None, derandomize=True)
+hypothesis.load_profile("desk")
+
+
+def on_postgresql() -> bool:
+    return bool(settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql")
+
+
+def pytest_report_header() -> list[str]:
+    database = "PostgreSQL" if on_postgresql() else "SQLite; tests marked postgres run on PostgreSQL only"
+    return [f"database: {database}", f"browser: {CHROMIUM or 'none, so tests marked browser are skipped'}"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "page" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+    if not on_postgresql():
+        elsewhere = [item for item in items if item.get_closest_marker("postgres")]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no browser on this machine: install Debian's chromium, or name one in CHROMIUM")
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread for as long as it lives, and Django then takes
+        # the queries of the test itself for queries of asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A page of the desk in a browser of 1440 by 1000. The test fails if the page logged an error."""
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert [error for error in errors if not error.startswith(REFUSALS)] == []
+
+
+@pytest.fixture
+def environment(transactional_db: None) -> dict[str, str]:
+    """The environment in which another process works on the database of this test."""
+    at = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{at['NAME']}"
+    else:
+        user, password = quote(at["USER"], safe=""), quote(at["PASSWORD"], safe="")
+        url = f"postgres://{user}:{password}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
+    return {**os.environ, "DATABASE_URL": url}
