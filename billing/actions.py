@@ -1,0 +1,161 @@
+"""The one table of the rules: which action appears on which status. Words and rules, no behaviour.
+
+Menus, the bulk bar, addresses, permissions, the back office, the README's table, the *Why not?* sentences
+and the tests of every status and action read these lines; the work itself is a method of the same name on
+the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from billing.statuses import InvoiceStatus, PaymentStatus
+
+S = InvoiceStatus
+ALL = frozenset(S)
+OWING = frozenset({S.OPEN, S.COLLECTIONS})
+"""Issued and not settled: these carry a balance that somebody can pay."""
+UNSETTLED = OWING | {S.DRAFT}
+"""The only statuses in which an invoice's balance is not 0."""
+SALES = ALL - {S.DRAFT, S.DECLINED, S.VOIDED}
+"""Statuses that count as a purchase in a contact's figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One line of the table.
+
+    ``on``: the statuses that offer it. ``can_be``: its participle, for the sentence of a refusal.
+    ``needs``: attributes of the record that must be empty; each is the reason, in words, why not just now.
+    ``stops_paying``: customers' open payment pages are closed before it is done. ``permission``: the
+    codename within ``billing``.
+    """
+
+    name: str
+    label: str | Promise
+    on: frozenset[InvoiceStatus] | frozenset[PaymentStatus]
+    can_be: str | Promise
+    permission: str
+    bulk: bool = False
+    danger: bool = False
+    needs: tuple[str, ...] = ()
+    stops_paying: bool = False
+    instant: bool = False
+    """Done by the browser alone, from what the page already holds."""
+
+    @property
+    def codename(self) -> str:
+        return f"billing.{self.permission}"
+
+    def statuses(self) -> str:
+        """``Open and Collections``: the statuses that offer it, in the order of the product's table."""
+        kind = type(next(iter(self.on)))
+        return get_text_list([str(status.label) for status in kind if status in self.on], _now("and"))
+
+
+def by_name(*actions: Action) -> dict[str, Action]:
+    return {action.name: action for action in actions}
+
+
+def _invoice(
+    name: str, label: str | Promise, on: Iterable[InvoiceStatus], can_be: str | Promise, **more: object
+) -> Action:
+    return Action(name, label, frozenset(on), can_be, f"{name}_invoice", **more)  # type: ignore[arg-type]
+
+
+IN_FLIGHT = ("attempt_in_flight",)
+
+ACTIONS = by_name(
+    _invoice("pay", _("Pay"), OWING, _("paid"), needs=IN_FLIGHT, stops_paying=True),
+    _invoice("edit", _("Edit"), {S.DRAFT, S.OPEN}, _("edited"), needs=IN_FLIGHT, stops_paying=True),
+    _invoice("request_payment", _("Request payment"), OWING, _("sent as a request for payment"), bulk=True),
+    _invoice(
+        "send_receipt", _("Send invoice receipt"), ALL - {S.DRAFT, S.OPEN}, _("sent as a receipt"), bulk=True
+    ),
+    _invoice(
+        "refund",
+        _("Refund"),
+        {S.CLOSED},
+        _("refunded"),
+        danger=True,
+        needs=(*IN_FLIGHT, "nothing_to_refund"),
+    ),
+    _invoice(
+        "void",
+        _("Void"),
+        ALL - {S.DRAFT, S.VOIDED},
+        _("voided"),
+        bulk=True,
+        danger=True,
+        needs=IN_FLIGHT,
+        stops_paying=True,
+    ),
+    _invoice(
+        "write_off",
+        _("Write off"),
+        OWING,
+        _("written off"),
+        bulk=True,
+        danger=True,
+        needs=IN_FLIGHT,
+        stops_paying=True,
+    ),
+    _invoice("export", _("Export"), ALL, _("exported"), bulk=True),
+    _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True),
+    _invoice(
+        "copy_invoice_link", _("Copy invoice link"), OWING | {S.CLOSED}, _("shared by link"), instant=True
+    ),
+    _invoice("copy_pay_link", _("Copy pay link"), OWING, _("shared by pay link"), instant=True),
+)
+"""What the row menu of an invoice can hold, in the order in which it shows them."""
+
+STEPS = by_name(
+    Action("issue", _("Issue"), frozenset({S.DRAFT}), _("issued"), "edit_invoice"),
+    Action("mark_unpaid", _("Mark unpaid"), OWING, _("marked unpaid"), "pay_invoice", needs=IN_FLIGHT),
+    Action(
+        "run_collections",
+        _("Run collections"),
+        frozenset({S.OPEN}),
+        _("put in Collections"),
+        "pay_invoice",
+        needs=IN_FLIGHT,
+    ),
+)
+"""Steps that are offered inside a dialog: issuing from the editor, and what becomes of an invoice whose
+card was declined.
+"""
+
+DECLINE_CHOICES = ("mark_unpaid", "run_collections", "void")
+
+PAYMENT_ACTIONS = by_name(
+    Action(
+        "refund",
+        _("Refund"),
+        frozenset({PaymentStatus.APPLIED}),
+        _("refunded"),
+        "refund_payment",
+        danger=True,
+        needs=("not_refundable", "attempt_in_flight"),
+    ),
+    Action("export", _("Export"), frozenset(PaymentStatus), _("exported"), "export_payment", bulk=True),
+)
+"""What the row menu of a payment can hold. Payments are never edited or deleted."""
+
+
+def named(name: str) -> Action:
+    """The action or step of an invoice. Raises KeyError for a name that stands in neither table."""
+    return ACTIONS.get(name) or STEPS[name]
+
+
+INVOICE_PERMISSIONS = [
+    (action.permission, f"Can {action.name.replace('_', ' ')} invoices") for action in ACTIONS.values()
+]
+PAYMENT_PERMISSIONS = [
+    (action.permission, f"Can {action.name} payments") for action in PAYMENT_ACTIONS.values()
+]

@@ -1,0 +1,59 @@
+"""Held at start: every line of the table of actions has its method, and what a dialog asks is what the
+method takes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, register
+
+from billing.actions import ACTIONS, PAYMENT_ACTIONS, STEPS, Action
+from billing.forms.actions import FORMS, PAYMENT_FORMS, ActionForm
+from billing.models import Invoice, Payment
+
+METHODS = {"delete": "discard"}
+"""Verbs whose method has another name than the action, because Django's own method has it."""
+WITHOUT_METHOD = frozenset({"export", "copy_invoice_link", "copy_pay_link"})
+"""Actions that change nothing: a file, and two links that the page already holds."""
+OWN_PAGE = frozenset({"edit", "issue"})
+"""Asked on the editor's page instead of in a dialog."""
+GUARD = frozenset({"self", "by", "key", "seen"})
+
+
+@register("billing")
+def every_action_is_whole(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for model, table, forms in (
+        (Invoice, {**ACTIONS, **STEPS}, FORMS),
+        (Payment, PAYMENT_ACTIONS, PAYMENT_FORMS),
+    ):
+        for action in table.values():
+            found += [Error(problem, id="billing.E001") for problem in problems(model, action, forms)]
+    return found
+
+
+def problems(model: type[Invoice | Payment], action: Action, forms: dict[str, type[ActionForm]]) -> list[str]:
+    """What is missing or contradictory about one line of the table."""
+    found = [
+        f"{model.__name__}.{need} is missing; “{action.name}” needs it."
+        for need in action.needs
+        if not hasattr(model, need)
+    ]
+    if action.name in WITHOUT_METHOD:
+        return found
+    method = getattr(model, METHODS.get(action.name, action.name), None)
+    if method is None:
+        return [*found, f"{model.__name__} has no method for “{action.name}”."]
+    if action.name in OWN_PAGE:
+        return found
+    if action.name not in forms:
+        return [*found, f"No dialog asks for “{action.name}”."]
+    takes = set(inspect.signature(method).parameters) - GUARD
+    asks = set(forms[action.name].asked())
+    if takes != asks:
+        found.append(f"The dialog of “{action.name}” asks {sorted(asks)}, its method takes {sorted(takes)}.")
+    return found

@@ -1,0 +1,446 @@
+"""The dialogs of the guarded actions: what each asks, and what it says will happen. What it does is the
+model's method.
+"""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from billing import money
+from billing.forms.fields import AmountField, PlainTextField, check_precision
+from billing.forms.preview import Change, Preview
+from billing.mail import Message
+from billing.models import Card, Event, Invoice, Payment
+from billing.models.refunding import Share, moves
+from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
+
+Subject = Invoice | Payment
+
+
+class ActionForm(forms.Form):
+    """A dialog on one invoice. Its fields are what the verb takes; ``key`` and ``seen`` ride along.
+
+    ``key`` makes a second click harmless, ``seen`` notices that somebody else was quicker.
+    """
+
+    verb: ClassVar[str]
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, invoice: Invoice, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invoice, self.user = invoice, user
+        self.fields["key"].initial = uuid.uuid4
+        self.fields["seen"].initial = invoice.version
+
+    @classmethod
+    def asked(cls) -> list[str]:
+        """Names of the fields that the verb takes."""
+        return [name for name in cls.base_fields if name not in ("key", "seen")]
+
+    def do(self) -> Event:
+        """Call the verb with what was typed. Raises what the verb raises."""
+        method = getattr(self.subject, self.verb)
+        event: Event = method(self.user, **self.cleaned_data)
+        return event
+
+    @property
+    def subject(self) -> Subject:
+        return self.invoice
+
+    def current(self, name: str) -> Any:
+        """The value of a field as it stands now, typed or initial, right or not; None when it cannot be
+        read.
+        """
+        if not self.is_bound:
+            return self.get_initial_for_field(self.fields[name], name)
+        try:
+            return self.fields[name].clean(self[name].data)
+        except ValidationError:
+            return None
+
+    def preview(self) -> Preview:
+        raise NotImplementedError
+
+    def show(self, amount: Decimal) -> str:
+        return self.invoice.show(amount)
+
+    def change_to(self, status: InvoiceStatus, balance: Decimal, *more: Change) -> list[Change]:
+        return [
+            Change(_now("Status"), str(self.invoice.get_status_display()), str(status.label)),
+            Change(_now("Balance"), self.show(self.invoice.balance), self.show(balance)),
+            *more,
+        ]
+
+    def receipt_mail(self, wanted: Any, what: str) -> list[str]:
+        email = self.invoice.contact.email
+        return [_now("%(what)s to %(email)s") % {"what": what, "email": email}] if wanted and email else []
+
+
+class AmountMixin(ActionForm):
+    """A dialog that asks for an amount up to ``limit``."""
+
+    @property
+    def limit(self) -> Decimal:
+        raise NotImplementedError
+
+    def clean_amount(self) -> Decimal:
+        amount: Decimal = self.cleaned_data["amount"]
+        check_precision(str(self.fields["amount"].label), amount, self.invoice.currency)
+        if amount <= 0:
+            raise ValidationError(
+                _now("Amount is %(value)s: it must be more than 0.") % {"value": f"{amount:f}"}
+            )
+        if amount > self.limit:
+            raise ValidationError(
+                _now("Amount is %(value)s: at most %(limit)s is possible.")
+                % {"value": self.show(amount), "limit": self.show(self.limit)}
+            )
+        return amount
+
+    def current_amount(self) -> Decimal:
+        """The amount typed, held within what is possible; for the preview only."""
+        amount = self.current("amount")
+        return min(max(amount, Decimal(0)), self.limit) if amount is not None else self.limit
+
+    def offer_amount(self) -> None:
+        self.fields["amount"].initial = money.plain(self.limit, self.invoice.currency)
+
+    def offer_receipt(self) -> None:
+        """Without an address there is nobody to send to: the box says so and cannot be ticked."""
+        field = self.fields["send_receipt"]
+        email = self.invoice.contact.email
+        field.disabled = not email
+        field.initial = bool(email)
+        field.help_text = email or _now("%(name)s has no e-mail address.") % {
+            "name": self.invoice.contact.name
+        }
+
+
+class PayForm(AmountMixin):
+    verb = "pay"
+    source = forms.ChoiceField(label=_("Pay with"), widget=forms.RadioSelect)
+    amount = AmountField(label=_("Amount"))
+    reference = PlainTextField(
+        label=_("Reference"), max_length=100, required=False, help_text=_("For example the cheque's number.")
+    )
+    received_on = forms.DateField(
+        label=_("Date received"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    send_receipt = forms.BooleanField(label=_("Send a receipt"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cards = [(f"card:{card.pk}", self._card_label(card)) for card in self.cards.values()]
+        offline = [(m.value, m.label) for m in PaymentMethod if m != PaymentMethod.CARD]
+        source = self.fields["source"]
+        assert isinstance(source, forms.ChoiceField)
+        source.choices = [*cards, *offline]
+        usable = next((f"card:{card.pk}" for card in self.cards.values() if not card.has_expired), None)
+        source.initial = usable or PaymentMethod.CHEQUE.value
+        self.fields["received_on"].initial = timezone.localdate
+        self.offer_amount()
+        self.offer_receipt()
+
+    @cached_property
+    def cards(self) -> dict[str, Card]:
+        return {str(card.pk): card for card in Card.objects.on_file(self.invoice.contact)}
+
+    @staticmethod
+    def _card_label(card: Card) -> str:
+        expired = _now("expired %(when)s") if card.has_expired else _now("expires %(when)s")
+        default = _now(", default") if card.is_default else ""
+        return f"{card} · {expired % {'when': card.expiry}}{default}"
+
+    @property
+    def limit(self) -> Decimal:
+        return self.invoice.balance
+
+    def clean_source(self) -> Card | PaymentMethod:
+        kind, _colon, pk = self.cleaned_data["source"].partition(":")
+        return self.cards[pk] if kind == PaymentMethod.CARD else PaymentMethod(kind)
+
+    def clean_received_on(self) -> Any:
+        day = self.cleaned_data["received_on"] or timezone.localdate()
+        if day > timezone.localdate():
+            raise ValidationError(_now("Date received is %(day)s: it is in the future.") % {"day": day})
+        return day
+
+    def preview(self) -> Preview:
+        amount = self.current_amount()
+        left = self.invoice.balance - amount
+        status = InvoiceStatus(self.invoice.status) if left else InvoiceStatus.CLOSED
+        source = str(self.current("source") or "")
+        card = self.cards.get(source.removeprefix("card:"))
+        words = {"amount": self.show(amount), "to": card or ""}
+        if card:
+            deed, moving = (
+                _now("Charge %(amount)s to %(to)s"),
+                _now("Money moves: %(to)s is charged %(amount)s now."),
+            )
+            undo = _now(
+                "A charge can be refunded, not undone. If it is declined, you choose what becomes"
+                " of the invoice."
+            )
+        else:
+            deed = _now("Record %(amount)s")
+            moving = _now("No money is moved: %(amount)s that came another way is recorded.")
+            undo = _now("A recorded payment is final; a refund can be recorded against it.")
+        return Preview(
+            sentence=(deed + ".") % words,
+            deed=deed % words,
+            changes=self.change_to(status, left),
+            money=moving % words,
+            mails=self.receipt_mail(self.current("send_receipt"), _now("Receipt")),
+            undo=undo,
+            warning=_now("This card has expired; the charge will probably be declined.")
+            if card and card.has_expired
+            else "",
+        )
+
+
+class MailForm(ActionForm):
+    """A dialog that sends a mail; ``message`` stands above the mail's own words."""
+
+    recipient = forms.EmailField(label=_("To"), max_length=254)
+    message = PlainTextField(
+        label=_("Personal message"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["recipient"].initial = self.invoice.contact.email or ""
+
+    def mail(self) -> Message:
+        """The mail as it would be sent now, for the dialog."""
+        raise NotImplementedError
+
+    def _preview(self, sentence: str, deed: str) -> Preview:
+        to = self.current("recipient") or _now("the address above")
+        return Preview(
+            sentence=sentence,
+            deed=deed,
+            money=_now("No money moves and the invoice does not change."),
+            mails=[_now("One e-mail to %(to)s") % {"to": to}],
+            undo=_now("A sent e-mail cannot be called back."),
+        )
+
+
+class RequestPaymentForm(MailForm):
+    verb = "request_payment"
+
+    def mail(self) -> Message:
+        return self.invoice.payment_request(str(self.current("message") or ""))
+
+    def preview(self) -> Preview:
+        words = {"balance": self.show(self.invoice.balance), "name": self.invoice.contact.name}
+        return self._preview(
+            _now("Ask %(name)s to pay %(balance)s, with links to the invoice and the pay page.") % words,
+            _now("Request %(balance)s") % words,
+        )
+
+
+class SendReceiptForm(MailForm):
+    verb = "send_receipt"
+
+    def mail(self) -> Message:
+        return self.invoice.receipt(str(self.current("message") or ""))
+
+    def preview(self) -> Preview:
+        words = {"invoice": self.invoice, "status": self.invoice.get_status_display()}
+        return self._preview(
+            _now("Send a receipt of %(invoice)s that states its status, %(status)s, and what was paid.")
+            % words,
+            _now("Send receipt"),
+        )
+
+
+class RefundForm(AmountMixin):
+    verb = "refund"
+    amount = AmountField(label=_("Amount"))
+    route = forms.ChoiceField(label=_("How"), choices=RefundRoute.choices, widget=forms.RadioSelect)
+    reason = PlainTextField(label=_("Reason"), max_length=255, required=False)
+    send_receipt = forms.BooleanField(label=_("Send a refund receipt"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        route = self.fields["route"]
+        assert isinstance(route, forms.ChoiceField)
+        if not any(moves(payment, RefundRoute.GATEWAY) for payment in self.payments):
+            route.choices = [(RefundRoute.RECORDED.value, RefundRoute.RECORDED.label)]
+            route.help_text = _now("No gateway took this money, so none can return it.")
+        route.initial = route.choices[0][0]  # type: ignore[index]
+        self.offer_amount()
+        self.offer_receipt()
+
+    @cached_property
+    def payments(self) -> list[Payment]:
+        """The payments that the refund may take from, the latest first."""
+        return list(self.invoice.payments.refundable())  # type: ignore[attr-defined]
+
+    @property
+    def limit(self) -> Decimal:
+        return sum((payment.refundable for payment in self.payments), Decimal(0))
+
+    def shares(self) -> list[Share]:
+        return self.invoice.shares_of(
+            self.current_amount(), str(self.current("route") or RefundRoute.GATEWAY)
+        )
+
+    def preview(self) -> Preview:
+        amount, shares = self.current_amount(), self.shares()
+        kept = self.invoice.paid - amount
+        status = InvoiceStatus(self.invoice.status)
+        if status == InvoiceStatus.CLOSED and not kept:
+            status = InvoiceStatus.REFUNDED
+        balance = self.invoice.balance + amount if self.invoice.is_owing else self.invoice.balance
+        moving = [share for share in shares if share.moves]
+        cards = ", ".join(share.payment.method_label for share in moving)
+        words = {"amount": self.show(amount), "cards": cards}
+        deed = _now("Refund %(amount)s to %(cards)s") if moving else _now("Record a refund of %(amount)s")
+        return Preview(
+            sentence=(deed + ".") % words,
+            deed=deed % words,
+            changes=self.change_to(
+                status, balance, Change(_now("Paid"), self.show(self.invoice.paid), self.show(kept))
+            ),
+            money=" ".join(self._movement(share) for share in shares),
+            mails=self.receipt_mail(self.current("send_receipt"), _now("Refund receipt")),
+            undo=_now("A refund is final: the customer would have to pay again."),
+        )
+
+    def _movement(self, share: Share) -> str:
+        words = {"amount": self.show(share.amount), "method": share.payment.method_label}
+        if share.moves:
+            return _now("Money moves: %(amount)s goes back to %(method)s.") % words
+        return _now("%(amount)s of %(method)s is only recorded.") % words
+
+
+class RefundPaymentForm(RefundForm):
+    """The same questions about one payment."""
+
+    def __init__(self, *args: Any, payment: Payment, **kwargs: Any) -> None:
+        self.payment = payment
+        super().__init__(*args, **kwargs)
+
+    @cached_property
+    def payments(self) -> list[Payment]:
+        return [self.payment]
+
+    @property
+    def subject(self) -> Subject:
+        return self.payment
+
+    def shares(self) -> list[Share]:
+        route = str(self.current("route") or RefundRoute.GATEWAY)
+        return [Share(self.payment, self.current_amount(), moves(self.payment, route))]
+
+
+class ReasonForm(ActionForm):
+    reason = PlainTextField(label=_("Reason"), max_length=255, required=False)
+
+
+class VoidForm(ReasonForm):
+    verb = "void"
+
+    def preview(self) -> Preview:
+        paid = self.invoice.paid
+        return Preview(
+            sentence=_now("Cancel %(invoice)s and keep its record.") % {"invoice": self.invoice},
+            deed=_now("Void %(invoice)s") % {"invoice": self.invoice},
+            changes=self.change_to(InvoiceStatus.VOIDED, Decimal(0)),
+            money=_now("No money moves."),
+            undo=_now("Voided is the end: it cannot be undone."),
+            warning=_now(
+                "Voiding returns no money: %(paid)s stays paid. Refund it first if the customer should have"
+                " it back."
+            )
+            % {"paid": self.show(paid)}
+            if paid
+            else "",
+        )
+
+
+class WriteOffForm(ReasonForm):
+    verb = "write_off"
+
+    def preview(self) -> Preview:
+        words = {"invoice": self.invoice, "balance": self.show(self.invoice.balance)}
+        return Preview(
+            sentence=_now("Mark the %(balance)s owed on %(invoice)s as bad debt.") % words,
+            deed=_now("Write off %(balance)s") % words,
+            changes=self.change_to(
+                InvoiceStatus.WRITTEN_OFF,
+                Decimal(0),
+                Change(_now("Written off"), self.show(Decimal(0)), self.show(self.invoice.balance)),
+            ),
+            money=_now("No money moves; what was paid stays paid."),
+            undo=_now("A written-off invoice can only be voided."),
+        )
+
+
+class DeleteForm(ActionForm):
+    verb = "discard"
+
+    def preview(self) -> Preview:
+        words = {"invoice": self.invoice, "count": self.invoice.line_count}
+        return Preview(
+            sentence=_now("Delete %(invoice)s and its %(count)s lines, from the purchase history too.")
+            % words,
+            deed=_now("Delete %(invoice)s") % words,
+            money=_now("No money moves; a draft never had a number."),
+            undo=_now("It cannot be undone."),
+        )
+
+
+class MarkUnpaidForm(ActionForm):
+    verb = "mark_unpaid"
+
+    def preview(self) -> Preview:
+        return Preview(
+            sentence=_now("Keep %(invoice)s Open, so that another card can be tried.")
+            % {"invoice": self.invoice},
+            deed=_now("Mark unpaid"),
+            changes=self.change_to(InvoiceStatus.OPEN, self.invoice.balance),
+            money=_now("No money moves."),
+        )
+
+
+class RunCollectionsForm(ActionForm):
+    verb = "run_collections"
+
+    def preview(self) -> Preview:
+        return Preview(
+            sentence=_now("Move %(invoice)s to Collections.") % {"invoice": self.invoice},
+            deed=_now("Run collections"),
+            changes=self.change_to(InvoiceStatus.COLLECTIONS, self.invoice.balance),
+            money=_now("No money moves now."),
+        )
+
+
+FORMS: dict[str, type[ActionForm]] = {
+    "pay": PayForm,
+    "request_payment": RequestPaymentForm,
+    "send_receipt": SendReceiptForm,
+    "refund": RefundForm,
+    "void": VoidForm,
+    "write_off": WriteOffForm,
+    "delete": DeleteForm,
+    "mark_unpaid": MarkUnpaidForm,
+    "run_collections": RunCollectionsForm,
+}
+"""The dialog of each action that has one."""
+
+PAYMENT_FORMS: dict[str, type[ActionForm]] = {"refund": RefundPaymentForm}

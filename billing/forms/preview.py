@@ -1,0 +1,34 @@
+"""What a dialog says will happen, before the button is pressed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the before → after table; equal sides mean that it stays."""
+
+    label: str
+    before: str
+    after: str
+
+    @property
+    def changes(self) -> bool:
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """``deed`` is what the button says.
+
+    ``money`` says whether it moves or is only recorded; ``undo`` whether it can be undone.
+    """
+
+    sentence: str
+    deed: str
+    changes: list[Change] = field(default_factory=list)
+    money: str = ""
+    mails: list[str] = field(default_factory=list)
+    undo: str = ""
+    warning: str = ""

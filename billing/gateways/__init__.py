@@ -1,0 +1,131 @@
+"""What a card gateway must be able to do, in plain values.
+
+A gateway moves money; it never touches an invoice, a payment or a card row. Every call is made with no
+database transaction open, and takes a key of ours so that asking twice moves money once. A gateway that
+cannot answer raises :class:`NoAnswer`: the caller must then treat the outcome as *unknown*, never as
+declined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from billing.statuses import AttemptState
+
+
+class NoAnswer(Exception):
+    """Time-out, lost connection, 5xx, 409 or 429: the money may or may not have moved."""
+
+
+class CardRefused(Exception):
+    """The gateway will not store this card; the message is the gateway's, fit to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardDetails:
+    """A gateway's token and what may be shown of the card: never the number, never the CVC."""
+
+    token: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to one charge or refund. `hard` means: retrying this card is pointless."""
+
+    state: AttemptState
+    ref: str = ""
+    code: str = ""
+    message: str = ""
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page at the gateway's own address on which the customer types a card."""
+
+    ref: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """How a hosted page ended; `outcome` is set when money was asked for.
+
+    `card` shows what may be shown of the card used; its token is empty unless the card was stored.
+    ``done`` False: the customer has not finished; the page is still open unless ``expired``.
+    """
+
+    done: bool
+    expired: bool = False
+    card: CardDetails | None = None
+    outcome: Outcome | None = None
+
+
+class Gateway(Protocol):
+    """Amounts are positive, in the currency's major unit (``Decimal("49.00")`` USD), already exact."""
+
+    name: str
+
+    def card_page(self, *, key: UUID, return_url: str, cancel_url: str) -> Page:
+        """Open a page that stores a card and moves no money."""
+
+    def pay_page(
+        self,
+        *,
+        key: UUID,
+        amount: Decimal,
+        currency: str,
+        description: str,
+        remember: bool,
+        return_url: str,
+        cancel_url: str,
+    ) -> Page:
+        """Open a page that charges once under ``key``; ``remember`` also stores the card."""
+
+    def page_result(self, ref: str) -> PageResult:
+        """How the page stands now, asked at the gateway (a query string is never trusted)."""
+
+    def expire_page(self, ref: str) -> PageResult:
+        """Close the page; if the customer was quicker, the result says what happened instead."""
+
+    def prepare(self, *, key: UUID, amount: Decimal, currency: str, token: str) -> str:
+        """Write the charge down at the gateway, unconfirmed, and return its reference. No money moves."""
+
+    def confirm(self, ref: str, *, key: UUID) -> Outcome:
+        """Charge. The only call that takes money."""
+
+    def retrieve(self, ref: str) -> Outcome:
+        """How the charge stands; state ``started`` when it was prepared and never confirmed."""
+
+    def cancel(self, ref: str) -> Outcome:
+        """Make sure an unconfirmed charge never happens; the answer decides (it may say approved)."""
+
+    def refund(self, ref: str, *, key: UUID, amount: Decimal, currency: str) -> Outcome:
+        """Return ``amount`` of the charge ``ref``. The same key again returns the first answer."""
+
+    def find_refund(self, ref: str, *, key: UUID) -> Outcome | None:
+        """The refund made of charge ``ref`` under ``key``, or None when the gateway never saw it."""
+
+    def detach_card(self, token: str) -> None:
+        """Forget a stored card. Forgetting twice is no error."""
+
+
+_makers: dict[str, Callable[[], Gateway]] = {}
+
+
+def register(name: str, make: Callable[[], Gateway]) -> None:
+    """Called by each gateway's AppConfig.ready."""
+    _makers[name] = make
+
+
+def get(name: str) -> Gateway:
+    """The gateway that a card or payment was made with. Raises KeyError for a name that is not installed."""
+    return _makers[name]()

@@ -1,0 +1,29 @@
+"""The rows that a stranger's money depends on. Import them from here."""
+
+from billing.models.attempt import Attempt
+from billing.models.bulk import Bulk
+from billing.models.card import Card
+from billing.models.editing import Header
+from billing.models.event import Event
+from billing.models.invoice import Invoice
+from billing.models.line import InvoiceLine, LineInput
+from billing.models.mail import Mail
+from billing.models.payment import Payment
+from billing.models.product import Product, TaxRate
+from billing.models.series import Series
+
+__all__ = [
+    "Attempt",
+    "Bulk",
+    "Card",
+    "Event",
+    "Header",
+    "Invoice",
+    "InvoiceLine",
+    "LineInput",
+    "Mail",
+    "Payment",
+    "Product",
+    "Series",
+    "TaxRate",
+]

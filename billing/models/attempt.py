@@ -1,0 +1,344 @@
+"""One call to a card gateway, written down before it is made, and the only place where its answer becomes
+money.
+
+The web request, the resolver, a return from a hosted page and a webhook all end in :meth:`Attempt.settle`,
+which acts once.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from billing import gateways, money
+from billing.gateways import CardDetails, Gateway, Outcome, PageResult
+from billing.models.base import amount_field
+from billing.models.card import Card
+from billing.models.guard import Actor, NotOffered, outside_transaction
+from billing.models.payment import Payment
+from billing.statuses import FINAL, IN_FLIGHT, AttemptKind, AttemptState
+
+if TYPE_CHECKING:
+    from billing.models.invoice import Invoice
+
+log = logging.getLogger(__name__)
+
+GRACE = timedelta(minutes=2)
+"""How long the process that started an attempt is left alone with it before the resolver asks."""
+GIVE_UP_AFTER = timedelta(days=3)
+"""From then on a person must look; the attempt is still never failed by age."""
+SAME_KEY_FOR = timedelta(hours=23)
+"""Gateways forget keys after a day: a refund may be repeated under its key only while the gateway remembers
+it.
+"""
+PAGE_LIVES = timedelta(hours=24)
+
+
+class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def in_flight(self) -> AttemptQuerySet:
+        return self.filter(state__in=IN_FLIGHT)
+
+    def due(self, at: datetime) -> AttemptQuerySet:
+        """Attempts that somebody should ask the gateway about now, the longest waiting first."""
+        return self.exclude(state__in=FINAL).filter(due_at__lte=at).order_by("due_at", "id")
+
+    def for_list(self) -> AttemptQuerySet:
+        return self.select_related("invoice", "card").order_by("-started_at", "-id")
+
+
+class Attempt(models.Model):
+    """``amount`` is positive, in the invoice's currency, frozen with the card's token when the attempt
+    starts.
+
+    ``key`` is ours, and the gateway's promise to act once. ``page_open`` waits for a customer at a hosted
+    page and blocks nobody; the other states that are not final are in flight, and an invoice has at most
+    one of those.
+    """
+
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="attempts")
+    kind = models.CharField(_("kind"), max_length=6, choices=AttemptKind)
+    state = models.CharField(_("state"), max_length=12, choices=AttemptState, default=AttemptState.STARTED)
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    amount = amount_field(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    gateway = models.CharField(_("gateway"), max_length=20)
+    gateway_ref = models.CharField(_("gateway reference"), max_length=255, blank=True)
+    page_ref = models.CharField(_("hosted page"), max_length=255, blank=True)
+    card = models.ForeignKey(Card, models.PROTECT, null=True, related_name="attempts")
+    card_token = models.CharField(max_length=255, blank=True)
+    refund_of = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="refund_attempts")
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    send_receipt = models.BooleanField(_("send a receipt"), default=False)
+    remember_card = models.BooleanField(_("keep the card on file"), default=False)
+    code = models.CharField(_("code"), max_length=60, blank=True)
+    message = models.CharField(_("the gateway's words"), max_length=255, blank=True)
+    is_hard = models.BooleanField(_("pointless to retry"), default=False)
+    asked = models.PositiveIntegerField(_("times asked"), default=0)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    started_at = models.DateTimeField(_("started"))
+    due_at = models.DateTimeField(_("ask again"))
+    settled_at = models.DateTimeField(_("settled"), null=True)
+
+    objects = AttemptQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        invoice_id: int
+        payment: Payment
+
+    class Meta:
+        default_permissions = ("view",)
+        verbose_name = _("attempt")
+        indexes: ClassVar = [
+            models.Index(
+                fields=["due_at"],
+                name="attempt_due",
+                condition=Q(state__in=sorted(IN_FLIGHT | {AttemptState.PAGE_OPEN})),
+            )
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["invoice"],
+                condition=Q(state__in=sorted(IN_FLIGHT)),
+                name="attempt_one_in_flight_per_invoice",
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="attempt_amount_positive"),
+            models.CheckConstraint(condition=Q(state__in=AttemptState.values), name="attempt_state_known"),
+            models.CheckConstraint(
+                condition=Q(kind=AttemptKind.CHARGE, refund_of__isnull=True)
+                | Q(kind=AttemptKind.REFUND, refund_of__isnull=False),
+                name="attempt_refund_names_its_payment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {money.show(self.amount, self.currency)}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self.state in IN_FLIGHT
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether an agent may call it off: the bank waits for the customer, and nothing has moved."""
+        return self.state == AttemptState.NEEDS_ACTION
+
+    def needs_a_person(self, at: datetime) -> bool:
+        return self.is_in_flight and at - self.started_at > GIVE_UP_AFTER
+
+    # -- doing
+
+    def run(self) -> None:
+        """Make the call that this row announces, and settle what comes back. No transaction may be open.
+
+        Whatever goes wrong after the confirmation was sent is *unknown*, never *declined*.
+        """
+        outside_transaction()
+        if self.kind == AttemptKind.REFUND:
+            self.settle(self._asked_safely(self._send_refund))
+            return
+        try:
+            ref = self._gateway().prepare(
+                key=self.key, amount=self.amount, currency=self.currency, token=self.card_token
+            )
+        except Exception:
+            log.exception("Attempt %s: the gateway did not take the charge down", self.key)
+            never = _now("The gateway did not answer. The card was not charged; it is safe to try again.")
+            self.settle(Outcome(AttemptState.NOT_CHARGED, message=never), expected_ref="")
+            return
+        if not self._write_down(ref):
+            return
+        outside_transaction()
+        self.settle(self._asked_safely(lambda gateway: gateway.confirm(ref, key=self.key)))
+
+    def _gateway(self) -> Gateway:
+        return gateways.get(self.gateway)
+
+    def _write_down(self, ref: str) -> bool:
+        """Put the gateway's reference on disk before any money can move; False when the resolver closed the
+        attempt.
+        """
+        waiting = type(self).objects.filter(pk=self.pk, state=AttemptState.STARTED, gateway_ref="")
+        if not waiting.update(gateway_ref=ref):
+            return False
+        self.gateway_ref = ref
+        return True
+
+    def _send_refund(self, gateway: Gateway) -> Outcome:
+        assert self.refund_of is not None  # a constraint of the table
+        return gateway.refund(
+            self.refund_of.gateway_ref, key=self.key, amount=self.amount, currency=self.currency
+        )
+
+    def _asked_safely(self, ask: Callable[[Gateway], Outcome]) -> Outcome:
+        """The gateway's answer, or *unknown* for whatever kept it from answering."""
+        try:
+            outcome = ask(self._gateway())
+        except Exception:
+            log.exception("Attempt %s: the gateway gave no answer", self.key)
+            return Outcome(AttemptState.UNKNOWN, ref=self.gateway_ref)
+        return outcome
+
+    # -- asking
+
+    def ask(self, *, at: datetime) -> None:
+        """Ask the gateway how this ended and settle it. Never charges again. No transaction may be open."""
+        outside_transaction()
+        if self.is_final:
+            return
+        if self.state == AttemptState.PAGE_OPEN:
+            if at - self.started_at > PAGE_LIVES or not self.page_ref:
+                self.close_page(at=at)
+            else:
+                self._ask_page(at, lambda gateway: gateway.page_result(self.page_ref))
+        elif self.kind == AttemptKind.REFUND:
+            self.settle(self._asked_safely(lambda gateway: self._ask_refund(gateway, at)), at=at)
+        elif not self.gateway_ref:
+            words = _now("The charge never reached the gateway. The card was not charged.")
+            self.settle(Outcome(AttemptState.NOT_CHARGED, message=words), expected_ref="", at=at)
+        else:
+            self.settle(self._asked_safely(self._ask_charge), at=at)
+
+    def cancel(self, *, at: datetime) -> None:
+        """Call off a charge that waits for the customer.
+
+        The gateway's answer decides: it may say it was paid.
+        """
+        outside_transaction()
+        if not self.can_be_cancelled:
+            raise NotOffered(
+                _now("This attempt is “%(state)s”: only one that waits for the customer can be cancelled.")
+                % {"state": self.get_state_display()}
+            )
+        self.settle(self._asked_safely(lambda gateway: gateway.cancel(self.gateway_ref)), at=at)
+
+    def _ask_charge(self, gateway: Gateway) -> Outcome:
+        outcome = gateway.retrieve(self.gateway_ref)
+        if outcome.state == AttemptState.STARTED:  # written down at the gateway, never confirmed
+            return gateway.cancel(self.gateway_ref)
+        return outcome
+
+    def _ask_refund(self, gateway: Gateway, at: datetime) -> Outcome:
+        assert self.refund_of is not None
+        found = gateway.find_refund(self.refund_of.gateway_ref, key=self.key)
+        if found:
+            return found
+        if at - self.started_at < SAME_KEY_FOR:
+            return self._send_refund(gateway)
+        return Outcome(AttemptState.UNKNOWN)
+
+    def close_page(self, *, at: datetime) -> None:
+        """Close the hosted page; if the customer was quicker, settle what they did."""
+        if self.page_ref:
+            self._ask_page(at, lambda gateway: gateway.expire_page(self.page_ref))
+        else:  # the process died before the gateway opened a page: nobody can pay on it
+            self.settle(Outcome(AttemptState.NOT_CHARGED), expected_ref="", at=at)
+
+    def _ask_page(self, at: datetime, ask: Callable[[Gateway], PageResult]) -> None:
+        try:
+            result = ask(self._gateway())
+        except Exception:
+            log.exception("Attempt %s: the gateway did not say how its page stands", self.key)
+            self._ask_later(at)
+            return
+        self._settle_page(result, at)
+
+    def _settle_page(self, result: PageResult, at: datetime) -> None:
+        """Take what a hosted page came to: money, an expiry, or nothing yet."""
+        if result.outcome:
+            self.settle(result.outcome, card=result.card, at=at)
+        elif result.expired:
+            self.settle(
+                Outcome(AttemptState.NOT_CHARGED, message=_now("The payment page was closed.")), at=at
+            )
+        else:
+            self._ask_later(at)
+
+    # -- settling
+
+    def settle(
+        self,
+        outcome: Outcome,
+        *,
+        card: CardDetails | None = None,
+        expected_ref: str | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Turn the gateway's answer into money, once, however often and from wherever it is told.
+
+        ``expected_ref``: do nothing if the reference has changed since the answer was decided.
+        """
+        at = at or timezone.now()
+        with transaction.atomic(durable=True):
+            invoice = self.invoice
+            invoice.lock()
+            self.refresh_from_db(from_queryset=type(self).objects.select_for_update(of=("self",)))
+            self.invoice = invoice  # the locked one, which the caller may hold too
+            moved_on = expected_ref is not None and self.gateway_ref != expected_ref
+            if self.is_final or moved_on:
+                return
+            if outcome.state in FINAL:
+                self._finish(outcome, card, at)
+            else:
+                self._wait(outcome, at)
+
+    def _finish(self, outcome: Outcome, card: CardDetails | None, at: datetime) -> None:
+        self.state = outcome.state
+        self.gateway_ref = outcome.ref or self.gateway_ref
+        self.code, self.message, self.is_hard = outcome.code[:60], outcome.message[:255], outcome.hard
+        self.settled_at = at
+        self.save(update_fields=["state", "gateway_ref", "code", "message", "is_hard", "settled_at"])
+        self.invoice.book(self, card=card, at=at)
+
+    def _wait(self, outcome: Outcome, at: datetime) -> None:
+        """Not final: keep asking, at growing distance."""
+        state = outcome.state if outcome.state != AttemptState.STARTED else self.state
+        blocked = self.state == AttemptState.PAGE_OPEN and self.invoice.awaiting_gateway
+        if not blocked:  # another attempt is in flight: this one goes on waiting where it is
+            changed = self.state != state
+            self.state = state
+            self.gateway_ref = outcome.ref or self.gateway_ref
+            self.code, self.message = outcome.code[:60], outcome.message[:255]
+            if changed:
+                self.invoice.wait_for(self)
+        self.asked += 1
+        self.due_at = next_time(self.asked, at)
+        self.save(update_fields=["state", "gateway_ref", "code", "message", "asked", "due_at"])
+
+    def _ask_later(self, at: datetime) -> None:
+        self.asked += 1
+        self.due_at = next_time(self.asked, at)
+        self.save(update_fields=["asked", "due_at"])
+
+    @classmethod
+    def start(cls, invoice: Invoice, by: Actor, *, kind: AttemptKind, gateway: str, **given: Any) -> Attempt:
+        """Write the attempt down, in the caller's transaction, before the gateway hears of it."""
+        now = timezone.now()
+        return cls.objects.create(
+            invoice=invoice,
+            kind=kind,
+            gateway=gateway,
+            currency=invoice.currency,
+            started_by=by,
+            started_at=now,
+            due_at=now + GRACE,
+            **given,
+        )
+
+
+def next_time(asked: int, at: datetime) -> datetime:
+    """2, 4, 8 … minutes after ``at``, at most a day."""
+    return at + timedelta(minutes=min(2 ** min(asked, 11), 24 * 60))

@@ -1,0 +1,333 @@
+"""The invoice's columns, questions and arithmetic.
+
+What can be done to it stands in the files named after the verbs.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Count, F, Max, Min, Q, Sum
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from billing import money
+from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
+from billing.models.figures import Figures, MoneyRow, figures
+from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Stale, Viewer
+from billing.money import ZERO
+from billing.roles import ROLES
+from billing.statuses import InvoiceStatus
+from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+    from django_stubs_ext import StrOrPromise
+
+    from billing.models.attempt import Attempt
+    from billing.models.event import Event
+    from billing.models.line import InvoiceLine
+    from billing.models.mail import Mail
+    from billing.models.payment import Payment
+
+MAX_LINES = 2000
+
+
+def new_token() -> str:
+    """A public link's secret: 192 bits, so it cannot be guessed."""
+    return secrets.token_urlsafe(24)
+
+
+def amount_field(label: StrOrPromise, **more: Any) -> models.DecimalField[Any, Any]:
+    """A stored amount in the row's currency; how many of its decimals may be used is the currency's rule."""
+    options = {
+        "default": ZERO,
+        "max_digits": money.MAX_DIGITS,
+        "decimal_places": money.DECIMAL_PLACES,
+        **more,
+    }
+    return models.DecimalField(label, **options)
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def locked(self) -> InvoiceQuerySet:
+        """Rows that nobody else may change until the transaction ends, once the query has run."""
+        return self.select_for_update(of=("self",))
+
+    def of(self, contact: Contact) -> InvoiceQuerySet:
+        return self.filter(contact=contact)
+
+    def unpaid(self) -> InvoiceQuerySet:
+        return self.filter(status__in=OWING)
+
+    def sales(self) -> InvoiceQuerySet:
+        """Invoices that count as purchases: not drafts, not declined, not voided."""
+        return self.filter(status__in=SALES)
+
+    def for_list(self) -> InvoiceQuerySet:
+        return self.order_by("-invoice_date", "-id")
+
+    def figures_by_currency(self) -> models.QuerySet[Any, dict[str, Any]]:
+        """One row per currency: what the *Invoice info* block shows. Voided invoices count nowhere but in
+        ``count`` and ``lines``.
+        """
+        sale, unpaid = Q(status__in=SALES), Q(status__in=OWING)
+        return (
+            self.values("currency")
+            .annotate(
+                count=Count("id"),
+                lines=Sum("line_count"),
+                first_on=Min("invoice_date", filter=sale),
+                last_on=Max("invoice_date", filter=sale),
+                unpaid=Sum("balance", filter=unpaid, default=ZERO),
+                unpaid_count=Count("id", filter=unpaid),
+                spent=Sum("paid", filter=sale, default=ZERO),
+                refunded_sum=Sum("refunded", filter=sale, default=ZERO),
+            )
+            .order_by("currency")
+        )
+
+
+class InvoiceBase(models.Model):
+    """A request for payment, and the place where the whole transaction is managed.
+
+    ``subtotal`` to ``summary`` are caches of what the rows say; :meth:`recompute` alone writes them,
+    ``verify_books`` checks them.
+    ``written_off_amount`` left the balance as bad debt. ``version`` counts changes, so that a dialog opened
+    on an older state is noticed.
+    """
+
+    contact = models.ForeignKey(Contact, models.PROTECT, related_name="invoices", verbose_name=_("contact"))
+    number = models.CharField(_("number"), max_length=40, null=True, unique=True, editable=False)
+    status = models.CharField(
+        _("status"), max_length=12, choices=InvoiceStatus, default=InvoiceStatus.DRAFT, editable=False
+    )
+    currency = models.CharField(_("currency"), max_length=3)
+    invoice_date = models.DateField(_("invoice date"))
+    due_on = models.DateField(_("due"))
+    note = models.TextField(_("note to the customer"), blank=True, max_length=2000)
+    internal_note = models.TextField(_("internal note"), blank=True, max_length=2000)
+    external_ref = models.CharField(_("external reference"), max_length=100, blank=True)
+    shipping = amount_field(_("shipping"))
+    token = models.CharField(max_length=43, default=new_token, unique=True, editable=False)
+
+    subtotal = amount_field(_("subtotal"), editable=False)
+    tax_total = amount_field(_("tax"), editable=False)
+    total = amount_field(_("total"), editable=False)
+    paid = amount_field(_("paid"), editable=False)
+    refunded = amount_field(_("refunded"), editable=False)
+    balance = amount_field(_("balance"), editable=False)
+    overpaid = amount_field(_("overpaid by"), editable=False)
+    line_count = models.PositiveIntegerField(_("lines"), default=0, editable=False)
+    summary = models.CharField(_("products"), max_length=120, blank=True, editable=False)
+
+    written_off_amount = amount_field(_("written off"), editable=False)
+    awaiting_gateway = models.BooleanField(_("an attempt is in flight"), default=False, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    issued_at = models.DateTimeField(_("issued"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    if TYPE_CHECKING:
+        lines: RelatedManager[InvoiceLine]
+        payments: RelatedManager[Payment]
+        attempts: RelatedManager[Attempt]
+        events: RelatedManager[Event]
+        mails: RelatedManager[Mail]
+        contact_id: int
+
+    FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.number or (_now("Draft %(id)s") % {"id": self.pk} if self.pk else _now("New invoice"))
+
+    # -- what may be done
+
+    def available_actions(self, user: Viewer) -> list[Action]:
+        """The actions that this user may take now, in the order of the table."""
+        return [action for action in ACTIONS.values() if self.refusal(action, user) is None]
+
+    def unavailable_actions(self, user: Viewer) -> list[tuple[Action, str]]:
+        """The other actions, each with the sentence that says why not."""
+        refusals = ((action, self.refusal(action, user)) for action in ACTIONS.values())
+        return [(action, str(refusal)) for action, refusal in refusals if refusal]
+
+    def can(self, name: str, user: Viewer) -> bool:
+        return self.refusal(ACTIONS[name], user) is None
+
+    def refusal(self, action: Action, user: Viewer | Actor) -> Refused | None:
+        """Why not, or None.
+
+        ``user`` None stands for a customer, a schedule or the gateway, who has no role.
+        """
+        if user is not None and not user.has_perm(action.codename):  # type: ignore[union-attr]
+            return NotAllowed(role_sentence(action))
+        if self.status not in action.on:
+            return NotOffered(
+                _now("%(invoice)s is %(status)s: only %(statuses)s invoices can be %(done)s.")
+                % {
+                    "invoice": self,
+                    "status": self.get_status_display(),
+                    "statuses": action.statuses(),
+                    "done": action.can_be,
+                }
+            )
+        reasons = (getattr(self, need) for need in action.needs)
+        return next((NotOffered(reason) for reason in reasons if reason), None)
+
+    def require(self, action: Action, user: Actor, *, seen: int | None = None) -> None:
+        """Raise NotAllowed, NotOffered or Stale unless ``user`` may take ``action`` on the state that they
+        ``seen``.
+        """
+        refusal = self.refusal(action, user)
+        if refusal:
+            raise refusal
+        if seen is not None and seen != self.version:
+            raise Stale(
+                _now(
+                    "%(invoice)s has changed since you opened it: it is now %(status)s with a balance of"
+                    " %(balance)s. Nothing was done; please look again."
+                )
+                % {"invoice": self, "status": self.get_status_display(), "balance": self.show(self.balance)}
+            )
+
+    @property
+    def attempt_in_flight(self) -> str:
+        """The reason why money cannot be moved just now, or nothing."""
+        if not self.awaiting_gateway:
+            return ""
+        return _now(
+            "The card company has not yet said how the last attempt on %(invoice)s ended: ask the gateway"
+            " first, so that nothing is charged or refunded twice."
+        ) % {"invoice": self}
+
+    @property
+    def nothing_to_refund(self) -> str:
+        return (
+            ""
+            if self.paid
+            else _now("Nothing was paid on %(invoice)s, so there is nothing to refund.") % {"invoice": self}
+        )
+
+    # -- figures
+
+    def figures(self) -> Figures:
+        """What the rows add up to now. Two queries."""
+        lines = self.lines.aggregate(net=Sum("net", default=ZERO), tax=Sum("tax", default=ZERO))
+        rows = self.payments.order_by("id").values_list("type", "status", "amount", "excess")
+        return figures(
+            status=self.status,
+            subtotal=lines["net"],
+            tax_total=lines["tax"],
+            shipping=self.shipping,
+            payments=[MoneyRow(*row) for row in rows],
+        )
+
+    def recompute(self) -> list[str]:
+        """Set the cached figures from the rows and return the names of the columns to save."""
+        now = self.figures()
+        for name in self.FIGURES:
+            setattr(self, name, getattr(now, name))
+        return list(self.FIGURES)
+
+    def summarize(self) -> list[str]:
+        """Set the cached description of the lines and return the names of the columns to save."""
+        self.line_count = self.lines.count()
+        first = self.lines.order_by("position").values_list("description", flat=True).first() or ""
+        self.summary = summary_of(first, self.line_count)
+        return ["line_count", "summary"]
+
+    def lock(self) -> None:
+        """Read this row afresh and keep everybody else from changing it until the transaction ends."""
+        self.refresh_from_db(from_queryset=type(self)._default_manager.locked())  # type: ignore[attr-defined]
+
+    def store(self, *names: str) -> None:
+        """Save the named columns as one change that open dialogs will notice."""
+        self.version += 1
+        self.save(update_fields=[*names, "version"])
+
+    def move_to(self, status: InvoiceStatus) -> None:
+        """Change the status and everything that follows from it, and save."""
+        self.status = status
+        self.store("status", *self.recompute())
+
+    @property
+    def is_owing(self) -> bool:
+        return self.status in OWING
+
+    @property
+    def is_unsettled(self) -> bool:
+        return self.status in UNSETTLED
+
+    @property
+    def is_partly_refunded(self) -> bool:
+        return self.refunded > 0 and self.paid > 0
+
+    def is_overdue(self, today: date) -> bool:
+        return self.is_owing and self.due_on < today
+
+    def show(self, amount: Decimal) -> str:
+        """An amount of this invoice, written for people."""
+        return money.show(amount, self.currency)
+
+    # -- links
+
+    @property
+    def invoice_link(self) -> str:
+        """The customer's address of this invoice; whoever has it can read it."""
+        return f"{settings.BASE_URL}/i/{self.token}/"
+
+    @property
+    def pay_link(self) -> str:
+        return f"{settings.BASE_URL}/pay/{self.token}/"
+
+
+def summary_of(first: str, count: int) -> str:
+    """``WHITE METAL LANTERN and 6 more``, within the 120 characters of its column."""
+    if count < 2:
+        return first[:120]
+    more = _now(" and %(count)s more") % {"count": count - 1}
+    return first[: 120 - len(more)] + more
+
+
+def role_sentence(action: Action) -> str:
+    holders = [role for role, permissions in ROLES.items() if action.codename in permissions]
+    return _now("Your role does not include “%(action)s”; it takes %(roles)s.") % {
+        "action": action.label,
+        "roles": get_text_list(holders, _now("or")),
+    }
+
+
+def lifecycle_constraints() -> list[models.BaseConstraint]:
+    """What must be true of every invoice, whoever writes it."""
+    never_negative = ("total", "paid", "refunded", "balance", "overpaid", "written_off_amount", "shipping")
+    return [
+        models.CheckConstraint(condition=Q(status__in=InvoiceStatus.values), name="invoice_status_known"),
+        models.CheckConstraint(
+            condition=Q(balance=0) | Q(status__in=sorted(UNSETTLED)),
+            name="invoice_balance_only_while_unsettled",
+        ),
+        models.CheckConstraint(
+            condition=Q(status=InvoiceStatus.DRAFT, number__isnull=True)
+            | (~Q(status=InvoiceStatus.DRAFT) & Q(number__isnull=False)),
+            name="invoice_numbered_when_issued",
+        ),
+        models.CheckConstraint(
+            condition=Q(written_off_amount=0)
+            | Q(status__in=[InvoiceStatus.WRITTEN_OFF, InvoiceStatus.VOIDED]),
+            name="invoice_written_off_by_status",
+        ),
+        models.CheckConstraint(condition=Q(balance__lte=F("total")), name="invoice_balance_within_total"),
+        *(
+            models.CheckConstraint(condition=Q(**{f"{name}__gte": 0}), name=f"invoice_{name}_not_negative")
+            for name in never_negative
+        ),
+    ]

@@ -1,0 +1,220 @@
+"""An invoice comes into being, is edited, issued, or deleted while it is a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from django.utils.translation import gettext as _now
+
+from billing import money
+from billing.models.base import MAX_LINES, InvoiceBase
+from billing.models.guard import Actor, Deed, Invalid, NotAllowed, first_result, guarded, once, tell
+from billing.models.line import InvoiceLine, LineInput
+from billing.models.series import Series
+from billing.money import ZERO
+from billing.statuses import InvoiceStatus
+from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from billing.models.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an invoice says besides its lines. ``shipping`` is in ``currency``."""
+
+    currency: str
+    invoice_date: date
+    due_on: date
+    shipping: Decimal = ZERO
+    note: str = ""
+    internal_note: str = ""
+    external_ref: str = ""
+
+    @classmethod
+    def of(cls, invoice: InvoiceBase) -> Self:
+        return cls(**{field.name: getattr(invoice, field.name) for field in fields(cls)})
+
+
+class Editing(InvoiceBase):
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def draft(
+        cls,
+        by: Actor,
+        *,
+        contact: Contact,
+        header: Header,
+        lines: Sequence[LineInput],
+        key: UUID | None = None,
+    ) -> Event:
+        """Save a new draft; the event's ``invoice`` is it. Raises NotAllowed, Invalid, AlreadyDone."""
+        if by is not None and not by.has_perm("billing.add_invoice"):
+            raise NotAllowed(_now("Your role does not include creating invoices."))
+
+        def work() -> Event:
+            first_result(key)
+            invoice = cls(contact=contact)
+            invoice._take(header)
+            invoice.save()
+            invoice._put_lines(lines)
+            invoice.store(*invoice.summarize(), *invoice.recompute())
+            text = _now("Draft created: %(total)s.") % {"total": invoice.show(invoice.total)}
+            return tell(invoice, by, "create", Deed(text, {"total": str(invoice.total)}), key=key)  # type: ignore[arg-type]
+
+        return once(key, work)
+
+    @guarded("edit")
+    def edit(self, by: Actor, *, header: Header, lines: Sequence[LineInput]) -> Deed:
+        """Replace header and lines.
+
+        Raises Invalid when an Open invoice's total would fall below what is paid.
+        """
+        before = self.total
+        changed = [
+            field.name for field in fields(Header) if getattr(self, field.name) != getattr(header, field.name)
+        ]
+        if self.paid and header.currency != self.currency:
+            raise Invalid(
+                _now("Currency is %(currency)s: payments in %(old)s have been taken, so it cannot change.")
+                % {"currency": header.currency, "old": self.currency},
+                field="currency",
+            )
+        self._take(header)
+        self.lines.all().delete()
+        self._put_lines(lines)
+        names = [*self.summarize(), *self.recompute()]
+        if self.total < self.paid:
+            raise Invalid(
+                _now("Total is %(total)s: it may not fall below the %(paid)s that is paid.")
+                % {"total": self.show(self.total), "paid": self.show(self.paid)},
+                field="total",
+            )
+        self._close_if_settled()
+        self.store("status", *(field.name for field in fields(Header)), *names)
+        text = _now("Edited: total %(before)s → %(after)s.")
+        return Deed(
+            text % {"before": self.show(before), "after": self.show(self.total)},
+            {"total_before": str(before), "total_after": str(self.total), "changed": ", ".join(changed)},
+        )
+
+    @guarded("issue")
+    def issue(self, by: Actor, *, at: datetime) -> Deed:
+        """Give the draft its number: it is Open from now on, or Closed when it asks for nothing. Raises
+        Invalid without lines.
+        """
+        if not self.line_count:
+            raise Invalid(_now("An invoice needs at least one line before it is issued."), field="lines")
+        self.number = Series.take()[0]
+        self.issued_at = at
+        self.status = InvoiceStatus.OPEN
+        self._close_if_settled()
+        self.store("number", "issued_at", "status", *self.recompute())
+        text = _now("Issued as %(number)s over %(total)s: %(status)s.")
+        return Deed(
+            text
+            % {
+                "number": self.number,
+                "total": self.show(self.total),
+                "status": self.get_status_display(),
+            },
+            {"total": str(self.total), "status": self.status},
+        )
+
+    @guarded("delete")
+    def discard(self, by: Actor) -> Deed:
+        """Delete the draft and its lines. It never had a number, so none is missing."""
+        text = _now("%(invoice)s over %(total)s deleted.") % {
+            "invoice": self,
+            "total": self.show(self.total),
+        }
+        figures: dict[str, str | int | None] = {"total": str(self.total), "lines": self.line_count}
+        self.delete()
+        return Deed(text, figures)
+
+    def _take(self, header: Header) -> None:
+        check_header(header)
+        for field in fields(Header):
+            setattr(self, field.name, getattr(header, field.name))
+
+    def _put_lines(self, lines: Sequence[LineInput]) -> None:
+        if len(lines) > MAX_LINES:
+            raise Invalid(
+                _now("Lines are %(count)s: an invoice holds at most %(most)s.")
+                % {"count": len(lines), "most": MAX_LINES},
+                field="lines",
+            )
+        rows = [
+            InvoiceLine.made_from(line, invoice_id=self.pk, position=position, currency=self.currency)
+            for position, line in enumerate(lines, start=1)
+        ]
+        check_total(rows, self.shipping, self.currency)
+        InvoiceLine.objects.bulk_create(rows, batch_size=500)
+
+    def _close_if_settled(self) -> None:
+        """What owes nothing when it is issued, or after an edit, is Closed."""
+        if self.status == InvoiceStatus.OPEN and self.total == self.paid:
+            self.status = InvoiceStatus.CLOSED
+            self.balance = ZERO
+
+
+def check_header(header: Header) -> None:
+    """Raise Invalid for a currency that is none, an amount too fine for it, or a due date before the
+    invoice's.
+    """
+    if header.currency not in money.EXPONENTS:
+        raise Invalid(
+            _now("Currency is “%(currency)s”: it is not in ISO 4217.") % {"currency": header.currency},
+            field="currency",
+        )
+    if header.shipping < 0 or money.is_too_fine(header.shipping, header.currency):
+        raise Invalid(
+            _now("Shipping is %(amount)s: it must be 0 or more, with at most %(places)s decimals.")
+            % {"amount": header.shipping, "places": money.exponent(header.currency)},
+            field="shipping",
+        )
+    if header.due_on < header.invoice_date:
+        raise Invalid(
+            _now("Due date is %(due)s: it is before the invoice date, %(date)s.")
+            % {"due": header.due_on, "date": header.invoice_date},
+            field="due_on",
+        )
+
+
+def check_total(rows: Sequence[InvoiceLine], shipping: Decimal, currency: str) -> None:
+    """Raise Invalid for a line that goes below 0, or a total too large to be stored exactly."""
+    for number, row in enumerate(rows, start=1):
+        if row.net < 0:
+            raise Invalid(
+                _now("Discount of line %(number)s is %(discount)s: it is more than the line comes to.")
+                % {"number": number, "discount": money.show(row.discount, currency)},
+                field="lines",
+            )
+    total = sum((row.total for row in rows), shipping)
+    if total > money.LARGEST:
+        raise Invalid(
+            _now("Total is %(total)s: at most %(most)s can be kept.")
+            % {"total": money.show(total, currency), "most": money.show(money.LARGEST, currency)},
+            field="lines",
+        )
+
+
+def totals_of(lines: Sequence[LineInput], *, shipping: Decimal, currency: str) -> dict[str, Any]:
+    """What the lines come to, by the same arithmetic that saving uses: per line and in all. Saves nothing."""
+    amounts = [line.amounts(currency) for line in lines]
+    subtotal = sum((a.net for a in amounts), ZERO)
+    tax = sum((a.tax for a in amounts), ZERO)
+    return {
+        "lines": [a.total for a in amounts],
+        "subtotal": subtotal,
+        "tax": tax,
+        "shipping": shipping,
+        "total": subtotal + tax + shipping,
+    }

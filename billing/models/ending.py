@@ -1,0 +1,63 @@
+"""The ends of a request for payment that bring no money: Void, Write off; and what becomes of a declined
+one.
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _now
+
+from billing.models.base import InvoiceBase
+from billing.models.guard import Actor, Deed, guarded
+from billing.money import ZERO
+from billing.statuses import InvoiceStatus
+
+
+class Ending(InvoiceBase):
+    class Meta:
+        abstract = True
+
+    @guarded("void")
+    def void(self, by: Actor, *, reason: str) -> Deed:
+        """Cancel the request for payment and keep the record. Returns no money."""
+        return self._end(InvoiceStatus.VOIDED, _now("Voided."), reason)
+
+    @guarded("write_off")
+    def write_off(self, by: Actor, *, reason: str) -> Deed:
+        """Mark what is owed as bad debt. What was paid stays paid."""
+        self.written_off_amount = self.balance
+        text = _now("%(amount)s written off.") % {"amount": self.show(self.balance)}
+        return self._end(InvoiceStatus.WRITTEN_OFF, text, reason)
+
+    @guarded("mark_unpaid")
+    def mark_unpaid(self, by: Actor) -> Deed:
+        """Keep the invoice Open, so that another card can be tried."""
+        return self._end(InvoiceStatus.OPEN, _now("Marked unpaid."), "")
+
+    @guarded("run_collections")
+    def run_collections(self, by: Actor) -> Deed:
+        """Hand the invoice over to Collections."""
+        return self._end(InvoiceStatus.COLLECTIONS, _now("Moved to Collections."), "")
+
+    def _end(self, status: InvoiceStatus, text: str, reason: str) -> Deed:
+        was, before = self.get_status_display(), self.balance
+        self.status = status
+        self.store("status", "written_off_amount", *self.recompute())
+        words = _now("%(text)s %(was)s → %(now)s, balance %(before)s → %(after)s.") % {
+            "text": text,
+            "was": was,
+            "now": self.get_status_display(),
+            "before": self.show(before),
+            "after": self.show(self.balance),
+        }
+        if reason:
+            words += " " + _now("Reason: %(reason)s") % {"reason": reason}
+        return Deed(
+            words,
+            {
+                "balance_before": str(before),
+                "balance_after": str(self.balance),
+                "written_off": str(self.written_off_amount or ZERO),
+                "status": self.status,
+                "reason": reason,
+            },
+        )

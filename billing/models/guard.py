@@ -1,0 +1,156 @@
+"""The guard around every verb: one transaction, one lock, one question asked on the fresh row, one line in
+the timeline.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+
+from billing.actions import Action, named
+from billing.models.event import Event
+
+if TYPE_CHECKING:
+    from billing.models.invoice import Invoice
+
+Actor = User | None
+"""Who does it: a member of staff, or None for a customer, a schedule or the gateway."""
+
+Viewer = AbstractBaseUser | AnonymousUser
+
+P = ParamSpec("P")
+R = TypeVar("R", bound="Invoice")
+
+
+class Refused(Exception):
+    """The verb was not done; ``str()`` is the sentence for the person who asked."""
+
+
+class NotAllowed(Refused):
+    """The person's role rules it out (403)."""
+
+
+class NotOffered(Refused):
+    """The record's state rules it out (409)."""
+
+
+class Stale(Refused):
+    """The record changed after the person looked at it (409); nothing was overwritten."""
+
+
+class Invalid(Refused):
+    """A value breaks a rule (422). ``field`` names the form field it belongs to."""
+
+    def __init__(self, sentence: str, *, field: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class AlreadyDone(Exception):
+    """The one-time key was used before; ``event`` is what it did then."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__(event.text)
+        self.event = event
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a verb did, for the timeline: a sentence, the figures behind it, and the rows it is about."""
+
+    text: str
+    figures: dict[str, str | int | None] = field(default_factory=dict)
+    related: dict[str, models.Model] = field(default_factory=dict)
+
+
+def outside_transaction() -> None:
+    """Assert that no transaction is open, before the outside world is asked.
+
+    Raises RuntimeError if one is.
+    """
+    with transaction.atomic(durable=True):
+        pass
+
+
+def first_result(key: UUID | None) -> None:
+    """Raise AlreadyDone when the one-time key has been used."""
+    if key is None:
+        return
+    event = Event.objects.filter(key=key).first()
+    if event:
+        raise AlreadyDone(event)
+
+
+def once(key: UUID | None, work: Callable[[], Event]) -> Event:
+    """Run ``work`` in a durable transaction that the one-time key can enter only once."""
+    try:
+        with transaction.atomic(durable=True):
+            return work()
+    except IntegrityError:
+        first_result(
+            key
+        )  # the other request with this key was quicker; otherwise the constraint is our own news
+        raise
+
+
+def guarded(
+    name: str,
+) -> Callable[[Callable[Concatenate[R, Actor, P], Deed]], Callable[..., Event]]:
+    """Make a method that returns a Deed into a verb that is done once, on the locked row, or refused aloud.
+
+    The verb takes ``key`` (one-time key of the dialog) and ``seen`` (the version of the invoice that the
+    person looked at), and returns the Event. Raises NotAllowed, NotOffered, Stale, AlreadyDone, and what
+    the method itself raises.
+    """
+    action = named(name)
+
+    def wrap(method: Callable[Concatenate[R, Actor, P], Deed]) -> Callable[..., Event]:
+        @functools.wraps(method)
+        def verb(
+            self: R, by: Actor, *, key: UUID | None = None, seen: int | None = None, **kwargs: Any
+        ) -> Event:
+            first_result(key)
+            if action.stops_paying:
+                self.require(action, by)
+                self.close_pages()
+
+            def work() -> Event:
+                self.lock()
+                first_result(key)
+                self.require(action, by, seen=seen)
+                deed = method(self, by, **kwargs)
+                return tell(self, by, action, deed, key=key)
+
+            return once(key, work)
+
+        return verb
+
+    return wrap
+
+
+def tell(invoice: Invoice, by: Actor, action: Action | str, deed: Deed, *, key: UUID | None = None) -> Event:
+    """Write the deed into the invoice's timeline, in the caller's transaction."""
+    return Event.objects.create(
+        invoice=invoice if invoice.pk else None,
+        contact_id=invoice.contact_id,
+        subject=str(invoice),
+        actor=by,
+        actor_name=name_of(by),
+        action=action if isinstance(action, str) else action.name,
+        text=deed.text,
+        figures=deed.figures,
+        key=key,
+        at=timezone.now(),
+        **deed.related,
+    )
+
+
+def name_of(by: Actor) -> str:
+    return (by.get_full_name() or by.get_username()) if by else ""

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from billing.actions import INVOICE_PERMISSIONS, OWING
+from billing.models.base import InvoiceQuerySet, lifecycle_constraints
+from billing.models.editing import Editing
+from billing.models.ending import Ending
+from billing.models.refunding import Refunding
+from billing.models.sending import Sending
+
+
+class Invoice(Refunding, Editing, Ending, Sending):
+    """A request for payment.
+
+    Columns and questions: ``base``; what can be done: ``charging refunding editing ending sending``.
+    """
+
+    objects = InvoiceQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ("view", "add")
+        permissions: ClassVar = INVOICE_PERMISSIONS
+        verbose_name = _("invoice")
+        indexes: ClassVar = [
+            models.Index(fields=["contact", "-invoice_date", "-id"], name="invoice_by_contact"),
+            models.Index(fields=["-invoice_date", "-id"], name="invoice_by_date"),
+            models.Index(fields=["status", "-invoice_date", "-id"], name="invoice_by_status"),
+            models.Index(
+                fields=["due_on"], name="invoice_owing_by_due", condition=models.Q(status__in=sorted(OWING))
+            ),
+            models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
+        ]
+        constraints: ClassVar = lifecycle_constraints()

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from billing import money
+from billing.models.base import amount_field
+from billing.models.product import Product, TaxRate
+from contacts.models import Contact
+
+
+@dataclass(frozen=True, slots=True)
+class LineInput:
+    """A line as the editor or a file gives it; amounts in the invoice's currency, already exact."""
+
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    discount: Decimal = Decimal(0)
+    sku: str = ""
+    product_id: int | None = None
+    tax_rate_id: int | None = None
+    tax_percent: Decimal = Decimal(0)
+
+    def amounts(self, currency: str) -> money.LineAmounts:
+        return money.line_amounts(
+            quantity=self.quantity,
+            unit_price=self.unit_price,
+            discount=self.discount,
+            tax_percent=self.tax_percent,
+            currency=currency,
+        )
+
+
+class InvoiceLineQuerySet(models.QuerySet["InvoiceLine"]):
+    def history_of(self, contact: Contact) -> InvoiceLineQuerySet:
+        """The contact's purchases, newest first, each with its invoice for date and status."""
+        return (
+            self.filter(invoice__contact=contact)
+            .select_related("invoice")
+            .order_by("-invoice__invoice_date", "-invoice_id", "position", "id")
+        )
+
+
+class InvoiceLine(models.Model):
+    """A purchase: one product line. Keeps the words, price and tax it was sold with; ``total = net + tax``,
+    rounded once.
+    """
+
+    invoice = models.ForeignKey("billing.Invoice", models.CASCADE, related_name="lines")
+    position = models.PositiveIntegerField(_("position"))
+    product = models.ForeignKey(Product, models.PROTECT, null=True, blank=True, related_name="lines")
+    sku = models.CharField(_("SKU"), max_length=60, blank=True)
+    description = models.CharField(_("description"), max_length=200)
+    quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3)
+    unit_price = amount_field(_("unit price"))
+    discount = amount_field(_("discount"))
+    tax_rate = models.ForeignKey(TaxRate, models.PROTECT, null=True, blank=True, related_name="+")
+    tax_percent = models.DecimalField(_("tax %"), max_digits=7, decimal_places=4, default=0)
+    net = amount_field(_("net"))
+    tax = amount_field(_("tax"))
+    total = amount_field(_("total"))
+
+    objects = InvoiceLineQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ("view",)
+        verbose_name = _("purchase")
+        ordering: ClassVar = ["position", "id"]
+        indexes: ClassVar = [models.Index(fields=["invoice", "position", "id"], name="line_by_invoice")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="line_quantity_positive"),
+            models.CheckConstraint(condition=Q(unit_price__gte=0), name="line_price_not_negative"),
+            models.CheckConstraint(condition=Q(discount__gte=0), name="line_discount_not_negative"),
+            models.CheckConstraint(condition=Q(net__gte=0, tax__gte=0), name="line_amounts_not_negative"),
+            models.CheckConstraint(condition=Q(total__gte=F("net")), name="line_total_holds_net"),
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+    @classmethod
+    def made_from(
+        cls, given: LineInput, *, invoice_id: int | None, position: int, currency: str
+    ) -> InvoiceLine:
+        """An unsaved line with its amounts worked out."""
+        amounts = given.amounts(currency)
+        return cls(
+            invoice_id=invoice_id,
+            position=position,
+            product_id=given.product_id,
+            sku=given.sku,
+            description=given.description,
+            quantity=given.quantity,
+            unit_price=given.unit_price,
+            discount=given.discount,
+            tax_rate_id=given.tax_rate_id,
+            tax_percent=given.tax_percent,
+            net=amounts.net,
+            tax=amounts.tax,
+            total=amounts.total,
+        )

@@ -1,0 +1,114 @@
+"""The outbox: a mail is a row in the transaction of its deed. Sending comes later and can fail alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from billing.mail import Message
+from billing.models.guard import Actor
+from billing.statuses import MailKind, MailState
+from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from billing.models.invoice import Invoice
+
+LEASE = timedelta(minutes=10)
+"""How long a sender that claimed a mail is believed to be alive."""
+MOST_TRIES = 12
+"""1, 2, 4 … minutes apart, at most six hours: a mail is given up after about a day and a half."""
+
+
+class MailQuerySet(models.QuerySet["Mail"]):
+    def due(self, at: datetime) -> MailQuerySet:
+        return self.filter(state=MailState.QUEUED, next_try_at__lte=at).order_by("next_try_at", "id")
+
+    def queue(
+        self,
+        invoice: Invoice,
+        message: Message,
+        *,
+        kind: MailKind,
+        to: str,
+        by: Actor,
+        at: datetime | None = None,
+    ) -> Mail:
+        """Write a mail down, to be sent once the transaction has committed."""
+        return self.create(
+            invoice=invoice,
+            contact_id=invoice.contact_id,
+            kind=kind,
+            to=to,
+            subject=message.subject,
+            text=message.text,
+            html=message.html,
+            made_by=by,
+            next_try_at=at or timezone.now(),
+        )
+
+
+class Mail(models.Model):
+    """An e-mail about an invoice.
+
+    *Sent* means that the mail server took it; a failure keeps the server's words.
+    """
+
+    invoice = models.ForeignKey("billing.Invoice", models.CASCADE, related_name="mails")
+    contact = models.ForeignKey(Contact, models.PROTECT, related_name="mails")
+    kind = models.CharField(_("kind"), max_length=20, choices=MailKind)
+    to = models.EmailField(_("to"))
+    subject = models.CharField(_("subject"), max_length=255)
+    text = models.TextField(_("text"))
+    html = models.TextField(_("HTML"))
+    state = models.CharField(_("state"), max_length=8, choices=MailState, default=MailState.QUEUED)
+    tries = models.PositiveIntegerField(_("tries"), default=0)
+    error = models.CharField(_("the server's words"), max_length=500, blank=True)
+    next_try_at = models.DateTimeField(_("next try"))
+    sent_at = models.DateTimeField(_("sent"), null=True)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField(_("written"), auto_now_add=True)
+
+    objects = MailQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ("view",)
+        verbose_name = _("e-mail")
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at", "id"], name="mail_due", condition=Q(state=MailState.QUEUED)),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=MailState.values), name="mail_state_known"),
+            models.CheckConstraint(
+                condition=Q(state=MailState.SENT, sent_at__isnull=False)
+                | (~Q(state=MailState.SENT) & Q(sent_at__isnull=True)),
+                name="mail_sent_has_its_moment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    def mark_sent(self, at: datetime) -> None:
+        self.state, self.sent_at, self.error = MailState.SENT, at, ""
+        self.save(update_fields=["state", "sent_at", "error"])
+
+    def mark_failed(self, words: str, at: datetime) -> None:
+        """Try again later, at growing distance; after the last try it stays failed until somebody re-sends
+        it.
+        """
+        self.error = words[:500]
+        if self.tries >= MOST_TRIES:
+            self.state = MailState.FAILED
+        self.next_try_at = at + timedelta(minutes=min(2 ** (self.tries - 1), 360))
+        self.save(update_fields=["state", "error", "next_try_at"])
+
+    def send_again(self, at: datetime) -> None:
+        """Put it back into the queue, whatever became of it."""
+        self.state, self.sent_at, self.tries, self.next_try_at = MailState.QUEUED, None, 0, at
+        self.save(update_fields=["state", "sent_at", "tries", "next_try_at"])

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from billing import money
+from billing.actions import PAYMENT_ACTIONS, Action
+from billing.models.base import amount_field, role_sentence
+from billing.models.card import Card
+from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Viewer
+from billing.statuses import PaymentMethod, PaymentStatus, PaymentType
+from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from billing.models.event import Event
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    def of(self, contact: Contact) -> PaymentQuerySet:
+        return self.filter(contact=contact)
+
+    def applied(self) -> PaymentQuerySet:
+        return self.filter(status=PaymentStatus.APPLIED)
+
+    def received(self) -> PaymentQuerySet:
+        """Money that came in, refunded since or not."""
+        return self.applied().filter(type=PaymentType.PAYMENT)
+
+    def refundable(self) -> PaymentQuerySet:
+        """Money that could still go back, the latest first: the order in which a refund takes it."""
+        return self.received().filter(refunded_amount__lt=F("amount")).order_by("-id")
+
+    def card_charges(self) -> PaymentQuerySet:
+        """Charges of a card, declined ones too, the latest first."""
+        return self.filter(type=PaymentType.PAYMENT, method=PaymentMethod.CARD).order_by("-made_at", "-id")
+
+    def for_list(self) -> PaymentQuerySet:
+        return self.select_related("invoice").order_by("-made_at", "-id")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("Payments are final: they are never deleted.")
+
+
+class Payment(models.Model):
+    """A record of money, final: never edited, never deleted.
+
+    ``amount`` is in the invoice's currency, negative for a refund. ``refunded_amount`` (positive) is the
+    cache of what has gone back of it; ``excess`` the part that arrived when it was not owed. The card's
+    words are copied, since cards on file come and go.
+    """
+
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="payments")
+    contact = models.ForeignKey(Contact, models.PROTECT, related_name="payments")
+    type = models.CharField(_("type"), max_length=8, choices=PaymentType)
+    status = models.CharField(_("status"), max_length=8, choices=PaymentStatus)
+    method = models.CharField(_("method"), max_length=14, choices=PaymentMethod)
+    amount = amount_field(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    attempt = models.OneToOneField("billing.Attempt", models.PROTECT, null=True, related_name="payment")
+    card = models.ForeignKey(Card, models.PROTECT, null=True, related_name="payments")
+    card_brand = models.CharField(max_length=20, blank=True)
+    card_last4 = models.CharField(_("card's last four"), max_length=4, blank=True)
+    card_exp_month = models.PositiveSmallIntegerField(null=True)
+    card_exp_year = models.PositiveSmallIntegerField(null=True)
+    gateway = models.CharField(_("gateway"), max_length=20, default="offline")
+    gateway_ref = models.CharField(_("gateway reference"), max_length=255, blank=True)
+    reference = models.CharField(_("reference"), max_length=100, blank=True)
+    received_on = models.DateField(_("date received"))
+    decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
+    decline_reason = models.CharField(_("reason of the decline"), max_length=255, blank=True)
+    refund_of = models.ForeignKey("self", models.PROTECT, null=True, related_name="refunds")
+    refunded_amount = amount_field(_("refunded"))
+    excess = amount_field(_("not owed when it came"))
+    recorded_only = models.BooleanField(_("recorded, not moved"), default=False)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField(_("recorded"))
+
+    objects = PaymentQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        invoice_id: int
+        contact_id: int
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions: ClassVar = [(a.permission, f"Can {a.name} payments") for a in PAYMENT_ACTIONS.values()]
+        verbose_name = _("payment")
+        indexes: ClassVar = [
+            models.Index(fields=["contact", "-made_at", "-id"], name="payment_by_contact"),
+            models.Index(fields=["-made_at", "-id"], name="payment_by_time"),
+            models.Index(fields=["gateway_ref"], name="payment_by_gateway_ref"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(type=PaymentType.PAYMENT, amount__gt=0)
+                | Q(type=PaymentType.REFUND, amount__lt=0),
+                name="payment_sign_by_type",
+            ),
+            models.CheckConstraint(condition=Q(status__in=PaymentStatus.values), name="payment_status_known"),
+            models.CheckConstraint(condition=Q(method__in=PaymentMethod.values), name="payment_method_known"),
+            models.CheckConstraint(
+                condition=Q(refunded_amount=0)
+                | Q(
+                    type=PaymentType.PAYMENT,
+                    status=PaymentStatus.APPLIED,
+                    refunded_amount__gt=0,
+                    refunded_amount__lte=F("amount"),
+                ),
+                name="payment_refunded_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(excess=0)
+                | Q(
+                    type=PaymentType.PAYMENT,
+                    status=PaymentStatus.APPLIED,
+                    excess__gt=0,
+                    excess__lte=F("amount"),
+                ),
+                name="payment_excess_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(type=PaymentType.PAYMENT, refund_of__isnull=True)
+                | Q(type=PaymentType.REFUND, refund_of__isnull=False),
+                name="payment_refund_names_its_payment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_type_display()} {money.show(abs(self.amount), self.currency)}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("Payments are final: they are never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("Payments are final: they are never deleted.")
+
+    # -- what may be done
+
+    def available_actions(self, user: Viewer) -> list[Action]:
+        """The actions that this user may take now. ``invoice`` should be loaded."""
+        return [action for action in PAYMENT_ACTIONS.values() if self.refusal(action, user) is None]
+
+    def can(self, name: str, user: Viewer) -> bool:
+        return self.refusal(PAYMENT_ACTIONS[name], user) is None
+
+    def refusal(self, action: Action, user: Viewer | Actor) -> Refused | None:
+        """Why not, or None. ``user`` None stands for the gateway or a schedule."""
+        if user is not None and not user.has_perm(action.codename):  # type: ignore[union-attr]
+            return NotAllowed(role_sentence(action))
+        if self.status not in action.on:
+            return NotOffered(
+                _now("This payment is %(status)s: only %(statuses)s payments can be %(done)s.")
+                % {
+                    "status": self.get_status_display(),
+                    "statuses": action.statuses(),
+                    "done": action.can_be,
+                }
+            )
+        reasons = (getattr(self, need) for need in action.needs)
+        return next((NotOffered(reason) for reason in reasons if reason), None)
+
+    @property
+    def attempt_in_flight(self) -> str:
+        return self.invoice.attempt_in_flight
+
+    @property
+    def not_refundable(self) -> str:
+        """The reason why none of this money can go back, or nothing."""
+        if self.type == PaymentType.REFUND:
+            return _now("This is a refund: only money that was received can be refunded.")
+        if not self.refundable:
+            return _now("All of this payment has been refunded.")
+        return ""
+
+    @property
+    def refundable(self) -> Decimal:
+        return self.amount - self.refunded_amount
+
+    @property
+    def moves_by_gateway(self) -> bool:
+        """Whether a gateway took the money and can return it."""
+        return self.method == PaymentMethod.CARD and bool(self.gateway_ref)
+
+    @property
+    def method_label(self) -> str:
+        """``Visa •• 4242``, ``Cheque 17``: how the money came, for people."""
+        if self.card_last4:
+            return f"{self.card_brand} •• {self.card_last4}"
+        return f"{self.get_method_display()} {self.reference}".strip()
+
+    def show(self, amount: Decimal) -> str:
+        return money.show(amount, self.currency)
+
+    def card_has_expired_by(self, today: date) -> bool:
+        return bool(self.card_exp_year) and (self.card_exp_year, self.card_exp_month) < (
+            today.year,
+            today.month,
+        )
+
+    def refund(
+        self,
+        by: Actor,
+        *,
+        amount: Decimal,
+        route: str,
+        reason: str,
+        send_receipt: bool,
+        key: UUID | None = None,
+        seen: int | None = None,
+    ) -> Event:
+        """Return ``amount`` of this payment. Raises NotAllowed, NotOffered, Invalid, Stale, AlreadyDone."""
+        return self.invoice.refund_payment(
+            by,
+            payment=self,
+            amount=amount,
+            route=route,
+            reason=reason,
+            send_receipt=send_receipt,
+            key=key,
+            seen=seen,
+        )
+
+
+def snapshot(card: Card | None) -> dict[str, Any]:
+    """The words of a card that a payment keeps."""
+    if card is None:
+        return {}
+    return {
+        "card": card,
+        "card_brand": card.brand,
+        "card_last4": card.last4,
+        "card_exp_month": card.exp_month,
+        "card_exp_year": card.exp_year,
+    }

@@ -1,0 +1,67 @@
+"""Who may do what: the four roles, as data. Each is a group of Django's own, kept in step by ``migrate``."""
+
+from __future__ import annotations
+
+VIEWER = "Viewer"
+SUPPORT = "Support"
+BILLING_MANAGER = "Billing manager"
+ADMINISTRATOR = "Administrator"
+
+_LOOK = frozenset(
+    {
+        "contacts.view_contact",
+        *(
+            f"billing.view_{model}"
+            for model in (
+                [
+                    "product",
+                    "taxrate",
+                    "invoice",
+                    "invoiceline",
+                    "payment",
+                    "attempt",
+                    "card",
+                    "event",
+                    "mail",
+                    "series",
+                ]
+            )
+        ),
+    }
+)
+_SUPPORT = _LOOK | {
+    "contacts.add_contact",
+    "contacts.change_contact",
+    "billing.add_invoice",
+    "billing.edit_invoice",
+    "billing.pay_invoice",
+    "billing.request_payment_invoice",
+    "billing.send_receipt_invoice",
+    "billing.delete_invoice",
+    "billing.copy_invoice_link_invoice",
+    "billing.copy_pay_link_invoice",
+    "billing.add_card",
+    "billing.change_card",
+}
+_MANAGER = _SUPPORT | {
+    "billing.refund_invoice",
+    "billing.void_invoice",
+    "billing.write_off_invoice",
+    "billing.export_invoice",
+    "billing.refund_payment",
+    "billing.export_payment",
+}
+_ADMINISTRATOR = _MANAGER | {
+    "contacts.delete_contact",
+    *(f"billing.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("product", "taxrate")),
+    "billing.change_series",
+    *(f"auth.{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("user", "group")),
+}
+
+ROLES: dict[str, frozenset[str]] = {
+    VIEWER: _LOOK,
+    SUPPORT: _SUPPORT,
+    BILLING_MANAGER: _MANAGER,
+    ADMINISTRATOR: _ADMINISTRATOR,
+}
+"""Role → permissions as ``app.codename``. A user may hold several; a superuser holds all."""

@@ -1,0 +1,79 @@
+"""Every set of stored choices.
+
+The values are part of the public contract: exports, bookmarks and scripts use them.
+"""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class InvoiceStatus(TextChoices):
+    DRAFT = "draft", _("Draft")
+    OPEN = "open", _("Open")
+    COLLECTIONS = "collections", _("Collections")
+    CLOSED = "closed", _("Closed")
+    DECLINED = "declined", _("Declined")
+    REFUNDED = "refunded", _("Refunded")
+    VOIDED = "voided", _("Voided")
+    WRITTEN_OFF = "written_off", _("Write off")
+
+
+class PaymentType(TextChoices):
+    PAYMENT = "payment", _("Payment")
+    REFUND = "refund", _("Refund")
+
+
+class PaymentStatus(TextChoices):
+    APPLIED = "applied", _("Applied")
+    DECLINED = "declined", _("Declined")
+
+
+class PaymentMethod(TextChoices):
+    CARD = "card", _("Card")
+    CASH = "cash", _("Cash")
+    CHEQUE = "cheque", _("Cheque")
+    BANK_TRANSFER = "bank_transfer", _("Bank transfer")
+    OTHER = "other", _("Other")
+
+
+class AttemptKind(TextChoices):
+    CHARGE = "charge", _("Charge")
+    REFUND = "refund", _("Refund")
+
+
+class AttemptState(TextChoices):
+    """``page_open`` waits for a customer and blocks nobody; the four after it are in flight; the last three
+    are final.
+    """
+
+    PAGE_OPEN = "page_open", _("Waiting for the customer")
+    STARTED = "started", _("Sending to the card company")
+    PENDING = "pending", _("Pending at the gateway")
+    UNKNOWN = "unknown", _("Outcome unknown")
+    NEEDS_ACTION = "needs_action", _("The bank asks the customer to confirm")
+    APPROVED = "approved", _("Approved")
+    DECLINED = "declined", _("Declined")
+    NOT_CHARGED = "not_charged", _("Not charged")
+
+
+IN_FLIGHT = frozenset(
+    {AttemptState.STARTED, AttemptState.PENDING, AttemptState.UNKNOWN, AttemptState.NEEDS_ACTION}
+)
+FINAL = frozenset({AttemptState.APPROVED, AttemptState.DECLINED, AttemptState.NOT_CHARGED})
+
+
+class MailKind(TextChoices):
+    UNPAID_INVOICE = "unpaid_invoice", _("Unpaid invoice")
+    RECEIPT = "receipt", _("Receipt")
+    REFUND_RECEIPT = "refund_receipt", _("Refund receipt")
+
+
+class MailState(TextChoices):
+    QUEUED = "queued", _("Queued")
+    SENT = "sent", _("Sent")
+    FAILED = "failed", _("Failed")
+
+
+class RefundRoute(TextChoices):
+    GATEWAY = "gateway", _("Through the gateway that took it")
+    RECORDED = "recorded", _("Record only: the money went back another way")
