@@ -1,0 +1,7 @@
+"""The sandbox's own books: what a card company would hold, kept apart from the invoices."""
+
+from billing.gateways.sandbox.models.card import StoredCard
+from billing.gateways.sandbox.models.charge import Charge, Refund
+from billing.gateways.sandbox.models.page import HostedPage, Stage
+
+__all__ = ["Charge", "HostedPage", "Refund", "Stage", "StoredCard"]
