@@ -21,10 +21,11 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import gateways, money
-from billing.gateways import CardDetails, Gateway, Outcome, PageResult
+from billing.gateways import CardDetails, Gateway, Outcome, Page, PageResult
 from billing.models.base import amount_field
 from billing.models.card import Card
 from billing.models.guard import Actor, NotOffered, outside_transaction
+from billing.models.meanings import MEANINGS
 from billing.models.payment import Payment
 from billing.statuses import FINAL, IN_FLIGHT, AttemptKind, AttemptState
 
@@ -48,6 +49,15 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def in_flight(self) -> AttemptQuerySet:
         return self.filter(state__in=IN_FLIGHT)
 
+    def open_pages(self) -> AttemptQuerySet:
+        """Attempts that wait for a customer at a hosted page, the oldest first."""
+        return self.filter(state=AttemptState.PAGE_OPEN).order_by("id")
+
+    def page_declines(self, *, since: datetime) -> AttemptQuerySet:
+        """Declines on hosted pages, the earliest first."""
+        declined = self.filter(state=AttemptState.DECLINED, settled_at__gt=since)
+        return declined.exclude(page_ref="").order_by("settled_at", "id")
+
     def due(self, at: datetime) -> AttemptQuerySet:
         """Attempts that somebody should ask the gateway about now, the longest waiting first."""
         return self.exclude(state__in=FINAL).filter(due_at__lte=at).order_by("due_at", "id")
@@ -62,7 +72,7 @@ class Attempt(models.Model):
 
     ``key`` is ours, and the gateway's promise to act once. ``page_open`` waits for a customer at a hosted
     page and blocks nobody; the other states that are not final are in flight, and an invoice has at most
-    one of those.
+    one of those. ``opened_from`` is a keyed hash of the address that asked for the page.
     """
 
     invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="attempts")
@@ -84,6 +94,7 @@ class Attempt(models.Model):
     message = models.CharField(_("the gateway's words"), max_length=255, blank=True)
     is_hard = models.BooleanField(_("pointless to retry"), default=False)
     asked = models.PositiveIntegerField(_("times asked"), default=0)
+    opened_from = models.CharField(_("opened from"), max_length=64, blank=True)
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     started_at = models.DateTimeField(_("started"))
     due_at = models.DateTimeField(_("ask again"))
@@ -103,7 +114,12 @@ class Attempt(models.Model):
                 fields=["due_at"],
                 name="attempt_due",
                 condition=Q(state__in=sorted(IN_FLIGHT | {AttemptState.PAGE_OPEN})),
-            )
+            ),
+            models.Index(
+                fields=["opened_from", "settled_at"],
+                name="attempt_by_opener",
+                condition=~Q(opened_from=""),
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -132,9 +148,20 @@ class Attempt(models.Model):
         return self.state in IN_FLIGHT
 
     @property
+    def is_approved(self) -> bool:
+        return self.state == AttemptState.APPROVED
+
+    @property
     def can_be_cancelled(self) -> bool:
         """Whether an agent may call it off: the bank waits for the customer, and nothing has moved."""
         return self.state == AttemptState.NEEDS_ACTION
+
+    @property
+    def meaning(self) -> str:
+        """What the state means for the money, in one sentence for staff."""
+        return str(MEANINGS[AttemptKind(self.kind), AttemptState(self.state)]) % {
+            "amount": money.show(self.amount, self.currency)
+        }
 
     def needs_a_person(self, at: datetime) -> bool:
         return self.is_in_flight and at - self.started_at > GIVE_UP_AFTER
@@ -240,12 +267,58 @@ class Attempt(models.Model):
             return self._send_refund(gateway)
         return Outcome(AttemptState.UNKNOWN)
 
+    # -- hosted pages
+
+    def open_page(self, *, description: str, return_url: str, cancel_url: str) -> Page:
+        """The hosted page of this attempt: a key has one page, however often it is opened.
+
+        Raises NotOffered when there is none after all; no customer has learnt the address of one then.
+        """
+        outside_transaction()
+        try:
+            page = self._gateway().pay_page(
+                key=self.key,
+                amount=self.amount,
+                currency=self.currency,
+                description=description,
+                remember=self.remember_card,
+                return_url=return_url,
+                cancel_url=cancel_url,
+            )
+        except Exception as error:
+            log.exception("Attempt %s: the gateway opened no page", self.key)
+            words = _now(
+                "The card company did not answer. Nothing was charged; please try again in a few minutes."
+            )
+            self.settle(Outcome(AttemptState.NOT_CHARGED, message=words), expected_ref="")
+            raise NotOffered(words) from error
+        if not self._write_page_down(page):
+            self._expire_unseen(page)
+            raise NotOffered(_now("The invoice changed just now. Nothing was charged; please try again."))
+        return page
+
+    def _write_page_down(self, page: Page) -> bool:
+        """Put the page's reference on disk before the customer learns its address; False when the attempt
+        was closed meanwhile, so that money paid on the page would find nobody.
+        """
+        waiting = type(self).objects.open_pages().filter(pk=self.pk, page_ref__in=["", page.ref])
+        if not waiting.update(page_ref=page.ref):
+            return False
+        self.page_ref = page.ref
+        return True
+
+    def _expire_unseen(self, page: Page) -> None:
+        try:
+            self._gateway().expire_page(page.ref)
+        except Exception:
+            log.exception("Attempt %s: the page that nobody was sent to stays open", self.key)
+
     def close_page(self, *, at: datetime) -> None:
         """Close the hosted page; if the customer was quicker, settle what they did."""
-        if self.page_ref:
-            self._ask_page(at, lambda gateway: gateway.expire_page(self.page_ref))
-        else:  # the process died before the gateway opened a page: nobody can pay on it
+        if not self.page_ref:  # it was never opened, unless it is being opened at this moment
             self.settle(Outcome(AttemptState.NOT_CHARGED), expected_ref="", at=at)
+        if self.page_ref and self.state == AttemptState.PAGE_OPEN:
+            self._ask_page(at, lambda gateway: gateway.expire_page(self.page_ref))
 
     def _ask_page(self, at: datetime, ask: Callable[[Gateway], PageResult]) -> None:
         try:
@@ -279,15 +352,17 @@ class Attempt(models.Model):
     ) -> None:
         """Turn the gateway's answer into money, once, however often and from wherever it is told.
 
-        ``expected_ref``: do nothing if the reference has changed since the answer was decided.
+        ``expected_ref``: do nothing if a reference has changed since the answer was decided.
         """
         at = at or timezone.now()
+        page_ref = self.page_ref
         with transaction.atomic(durable=True):
             invoice = self.invoice
             invoice.lock()
             self.refresh_from_db(from_queryset=type(self).objects.select_for_update(of=("self",)))
             self.invoice = invoice  # the locked one, which the caller may hold too
-            moved_on = expected_ref is not None and self.gateway_ref != expected_ref
+            refs = (self.gateway_ref, self.page_ref)
+            moved_on = expected_ref is not None and refs != (expected_ref, page_ref)
             if self.is_final or moved_on:
                 return
             if outcome.state in FINAL:
