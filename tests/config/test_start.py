@@ -182,8 +182,3 @@ def test_mail_goes_to_the_server_in_the_environment() -> None:
 def test_a_desk_without_mail_keeps_what_it_would_send() -> None:
     backend = settings_of("EMAIL_BACKEND", DEBUG="1")
     assert backend == {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
-
-
-def test_the_models_need_no_migration() -> None:
-    run = manage("makemigrations", "--check", "--dry-run", DEBUG="1")
-    assert run.returncode == 0, run.stdout
