@@ -9,5 +9,9 @@ from django.http import HttpRequest
 
 
 def desk(request: HttpRequest) -> dict[str, Any]:
-    """Whether this installation moves only play money, and which edition it is."""
-    return {"test_gateway": settings.SANDBOX_GATEWAY, "edition": settings.EDITION}
+    """Whether this installation moves only play money, sends its mail, and which edition it is."""
+    return {
+        "test_gateway": settings.SANDBOX_GATEWAY,
+        "mail_server": "dummy" not in settings.EMAIL_BACKEND,
+        "edition": settings.EDITION,
+    }

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -201,11 +201,15 @@ class Payment(models.Model):
     def show(self, amount: Decimal) -> str:
         return money.show(amount, self.currency)
 
-    def card_has_expired_by(self, today: date) -> bool:
-        return bool(self.card_exp_year) and (self.card_exp_year, self.card_exp_month) < (
-            today.year,
-            today.month,
-        )
+    @property
+    def card_expiry(self) -> str:
+        return f"{self.card_exp_month:02d}/{self.card_exp_year % 100:02d}" if self.card_exp_year else ""
+
+    @property
+    def card_has_expired(self) -> bool:
+        """As of today in the installation's time zone."""
+        today = timezone.localdate()
+        return bool(self.card_exp_year) and (self.card_exp_year, self.card_exp_month) < (today.year, today.month)
 
     def refund(
         self,

@@ -17,3 +17,9 @@ register = template.Library()
 def money(amount: Decimal, currency: str) -> str:
     """The amount with its currency, as the active language writes it: ``$1,234.50``."""
     return show(amount, currency, get_language() or "en")
+
+
+@register.filter
+def normal(number: Decimal) -> str:
+    """A number without its trailing zeros: ``6``, ``1.5``."""
+    return f"{number.normalize():f}"

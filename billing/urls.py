@@ -1,0 +1,24 @@
+from django.urls import path, register_converter
+
+from billing.views import act, attempts, cards, invoices, purchases
+
+register_converter(act.ActionConverter, "action")
+
+app_name = "billing"
+urlpatterns = [
+    path("contacts/<int:pk>/purchases/", purchases.purchases, name="purchases"),
+    path("contacts/<int:pk>/timeline/", purchases.contact_timeline, name="contact_timeline"),
+    path("contacts/<int:pk>/cards/new/", cards.add, name="card_add"),
+    path("contacts/<int:pk>/cards/<uuid:key>/", cards.come_back, name="card_return"),
+    path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
+    path("cards/<int:pk>/remove/", cards.remove, name="card_remove"),
+    path("invoices/<int:pk>/", invoices.invoice, name="invoice"),
+    path("invoices/<int:pk>/why-not/", act.why_not, name="why_not"),
+    path("invoices/<int:pk>/<action:action>/", act.act, name="act"),
+    path("payments/<int:pk>/refund/", act.refund_payment, name="payment_refund"),
+    path("attempts/<int:pk>/", attempts.attempt, name="attempt"),
+    path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),
+    path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
+    path("mail/<int:pk>/", invoices.mail, name="mail"),
+    path("mail/<int:pk>/again/", invoices.mail_again, name="mail_again"),
+]

@@ -1,0 +1,203 @@
+"""One action on one record: ask, show what will happen, do it once, answer."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db.models import F
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from billing.actions import ACTIONS, PAYMENT_ACTIONS, STEPS, Action, named
+from billing.forms.actions import FORMS, ActionForm, MailForm, RefundPaymentForm
+from billing.models import Event, Invoice, Payment
+from billing.models.guard import AlreadyDone, Invalid, NotAllowed, Refused, Stale, first_result
+from billing.statuses import AttemptState
+from billing.views.access import DeskRequest, desk, refused
+from billing.views.answers import came_from, done
+from billing.views.attempts import show_attempt
+
+LINKS = {"copy_invoice_link": "invoice_link", "copy_pay_link": "pay_link"}
+"""Actions that the browser does by itself; without scripts their address shows the link to be copied."""
+
+
+class ActionConverter:
+    """The part of an address that names an action: exactly the names that the table and the dialogs know."""
+
+    regex = "|".join([*ACTIONS, *(name for name in STEPS if name in FORMS)])
+
+    def to_python(self, value: str) -> Action:
+        return named(value)
+
+    def to_url(self, value: Action | str) -> str:
+        return value if isinstance(value, str) else value.name
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@desk("billing.view_invoice")
+def act(request: DeskRequest, pk: int, action: Action) -> HttpResponse:
+    """The dialog of an action (GET) and the action itself (POST)."""
+    invoice = Invoice.objects.select_related("contact").filter(pk=pk).first()
+    if invoice is None:
+        return _after_it_was_deleted(request)
+    back = came_from(request, _home_of(invoice, action))
+    if action.name in FORMS:
+        return _dialog(request, FORMS[action.name], action, invoice, back)
+    refusal = invoice.refusal(action, request.user)
+    if refusal:
+        return _refuse(request, refusal, back)
+    if action.name in LINKS:
+        link = getattr(invoice, LINKS[action.name])
+        return render(
+            request, "billing/invoices/link.html", {"invoice": invoice, "action": action, "link": link}
+        )
+    raise Http404
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@desk("billing.view_payment")
+def refund_payment(request: DeskRequest, pk: int) -> HttpResponse:
+    payment = get_object_or_404(Payment.objects.select_related("invoice__contact"), pk=pk)
+    back = came_from(request, reverse("billing:invoice", args=[payment.invoice_id]))
+    return _dialog(
+        request, RefundPaymentForm, PAYMENT_ACTIONS["refund"], payment.invoice, back, payment=payment
+    )
+
+
+@require_http_methods(["GET", "HEAD"])
+@desk("billing.view_invoice")
+def why_not(request: DeskRequest, pk: int) -> HttpResponse:
+    """Every action that is not offered now, each with the reason."""
+    invoice = get_object_or_404(Invoice, pk=pk)
+    reasons = invoice.unavailable_actions(request.user)
+    context = {"invoice": invoice, "reasons": reasons, "back": came_from(request, _home_of(invoice))}
+    return render(request, "billing/invoices/why_not.html", context)
+
+
+def _home_of(invoice: Invoice, action: Action | None = None) -> str:
+    """Where to go after an action: the invoice, or the contact's purchases when there is no invoice any more."""
+    if action and action.name == "delete":
+        return reverse("billing:purchases", args=[invoice.contact_id])
+    return reverse("billing:invoice", args=[invoice.pk])
+
+
+def _dialog(
+    request: DeskRequest,
+    form_class: type[ActionForm],
+    action: Action,
+    invoice: Invoice,
+    back: str,
+    **about: Payment,
+) -> HttpResponse:
+    subject = about.get("payment", invoice)
+    given = {"invoice": invoice, "user": request.user, **about}
+    if request.method == "POST":
+        try:
+            first_result(_key(request))
+        except AlreadyDone as already:
+            return answer(request, already.event, back)
+        return _do(request, form_class(request.POST, **given), action, back, given)
+    refusal = subject.refusal(action, request.user)
+    if refusal:
+        return _refuse(request, refusal, back)
+    if request.htmx.target == "preview":
+        form = form_class(request.GET, **given)
+        return render(request, "billing/invoices/_preview.html", _context(form, action, back))
+    offered = {name: request.GET[name] for name in form_class.base_fields if name in request.GET}
+    return _ask(request, form_class(initial=offered, **given), action, back)
+
+
+def _do(
+    request: DeskRequest, form: ActionForm, action: Action, back: str, given: dict[str, object]
+) -> HttpResponse:
+    subject = given.get("payment", form.invoice)
+    refusal = subject.refusal(action, request.user)  # type: ignore[attr-defined]
+    if refusal:
+        return _refuse(request, refusal, back)
+    if not form.is_valid():
+        return _ask(request, form, action, back, status=422)
+    try:
+        event = form.do()
+    except AlreadyDone as already:
+        event = already.event
+    except Invalid as invalid:
+        form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
+        return _ask(request, form, action, back, status=422)
+    except Stale as stale:
+        return _ask_again(request, form, action, back, str(stale))
+    except Refused as refusal:
+        return _refuse(request, refusal, back)
+    return answer(request, event, back)
+
+
+def _ask(
+    request: DeskRequest, form: ActionForm, action: Action, back: str, *, status: int = 200, notice: str = ""
+) -> HttpResponse:
+    context = {**_context(form, action, back), "notice": notice}
+    return render(request, "billing/invoices/act.html", context, status=status)
+
+
+def _context(form: ActionForm, action: Action, back: str) -> dict[str, object]:
+    return {
+        "form": form,
+        "invoice": form.invoice,
+        "payment": getattr(form, "payment", None),
+        "action": action,
+        "preview": form.preview(),
+        "mail": form.mail() if isinstance(form, MailForm) else None,
+        "back": back,
+    }
+
+
+def _ask_again(
+    request: DeskRequest, form: ActionForm, action: Action, back: str, notice: str
+) -> HttpResponse:
+    """The record changed meanwhile: the same dialog on the new state, with everything that was typed."""
+    form.invoice.refresh_from_db()
+    data = request.POST.copy()
+    data["seen"], data["key"] = str(form.invoice.version), str(uuid.uuid4())
+    again = type(form)(data, **_given_again(form))
+    again.full_clean()
+    return _ask(request, again, action, back, status=409, notice=notice)
+
+
+def _given_again(form: ActionForm) -> dict[str, object]:
+    given: dict[str, object] = {"invoice": form.invoice, "user": form.user}
+    if isinstance(form, RefundPaymentForm):
+        given["payment"] = Payment.objects.select_related("invoice__contact").get(pk=form.payment.pk)
+    return given
+
+
+def _refuse(request: DeskRequest, refusal: Refused, back: str) -> HttpResponse:
+    status = 403 if isinstance(refusal, NotAllowed) else 409
+    return refused(request, str(refusal), status=status, back=back)
+
+
+def _key(request: DeskRequest) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(request.POST.get("key", ""))
+    except ValueError:
+        return None  # the form says so in its own words
+
+
+def _after_it_was_deleted(request: DeskRequest) -> HttpResponse:
+    """A second click on Delete shows the first result; anything else about a record that is gone is not found."""
+    event = Event.objects.filter(key=_key(request)).first() if request.method == "POST" else None
+    if event is None or event.key is None:
+        raise Http404(_("This invoice does not exist."))
+    return answer(request, event, came_from(request, reverse("billing:purchases", args=[event.contact_id])))
+
+
+def answer(request: DeskRequest, event: Event, back: str) -> HttpResponse:
+    """What the deed came to. A gateway call that did not end well is shown with what can be done about it."""
+    attempt = event.attempt
+    if attempt is None:
+        return done(request, event, back=back)
+    attempt.refresh_from_db()
+    if attempt.state != AttemptState.APPROVED:
+        return show_attempt(request, attempt, back=back)
+    last = attempt.events.order_by(F("id").desc()).first()
+    return done(request, last or event, back=back)

@@ -1,0 +1,53 @@
+"""The page of one invoice: everything about it, and everything that can be done."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.models import Invoice, Mail
+from billing.views.access import DeskRequest, desk
+from billing.views.answers import came_from, go
+from billing.views.purchases import section
+
+LATEST = 100
+"""Attempts and mails shown on the page of an invoice, the latest first."""
+
+
+@require_safe
+@desk("billing.view_invoice")
+def invoice(request: DeskRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Invoice.objects.select_related("contact"), pk=pk)
+    context = {
+        "invoice": found,
+        "contact": found.contact,
+        "lines": section("lines", found.lines.order_by("position", "id"), request.GET, found.line_count),
+        "payments": section("payments", found.payments.for_list(), request.GET),  # type: ignore[attr-defined]
+        "attempts": found.attempts.for_list()[:LATEST],  # type: ignore[attr-defined]
+        "mails": found.mails.order_by("-id").defer("text", "html")[:LATEST],
+        "events": section("events", found.events.for_timeline(), request.GET),  # type: ignore[attr-defined]
+        "actions": found.available_actions(request.user),
+        "today": timezone.localdate(),
+        "now": timezone.now(),
+    }
+    return render(request, "billing/invoices/invoice.html", context)
+
+
+@require_safe
+@desk("billing.view_mail")
+def mail(request: DeskRequest, pk: int) -> HttpResponse:
+    """A mail as it was written, and what became of it."""
+    found = get_object_or_404(Mail.objects.select_related("invoice", "contact"), pk=pk)
+    return render(request, "billing/mail.html", {"mail": found, "invoice": found.invoice})
+
+
+@require_POST
+@desk("billing.request_payment_invoice")
+def mail_again(request: DeskRequest, pk: int) -> HttpResponse:
+    """Put a failed mail back into the queue."""
+    found = get_object_or_404(Mail, pk=pk)
+    found.send_again(timezone.now())
+    return go(request, came_from(request, reverse("billing:mail", args=[pk])))
