@@ -1,9 +1,6 @@
 """``config.settings`` as for trying out. Of what the shell has set, only DATABASE_URL counts."""
 
-import atexit
 import os
-import shutil
-import tempfile
 
 OTHER_VARIABLES = {
     *("SECRET_KEY", "ALLOWED_HOSTS", "BASE_URL", "CACHE_URL", "EMAIL_URL"),
@@ -14,14 +11,8 @@ for name in OTHER_VARIABLES & os.environ.keys():
 os.environ["DEBUG"] = "1"
 
 from config.settings import *  # noqa: E402, F403
-from config.settings import DATABASES, TEMPLATES  # noqa: E402
+from config.settings import TEMPLATES  # noqa: E402
 
 BASE_URL = "http://testserver"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the slow ones are Django's to test
 TEMPLATES[0]["OPTIONS"]["debug"] = True  # coverage of templates asks for it
-
-if "sqlite3" in DATABASES["default"]["ENGINE"]:
-    # A file, because threads and processes share no database in memory; one for each run, so that none meet.
-    directory = tempfile.mkdtemp(prefix="counterfoil-tests-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    DATABASES["default"]["TEST"] = {"NAME": f"{directory}/test.sqlite3"}
