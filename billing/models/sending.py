@@ -96,6 +96,7 @@ class Sending(InvoiceBase):
             paid=self.paid,
             refunded=self.refunded,
             balance=self.balance,
+            overpaid=self.overpaid,
             written_off=self.written_off_amount,
             lines=[LineFacts(line.description, line.quantity, line.total) for line in lines],
             more_lines=max(0, self.line_count - LINES_IN_MAIL),
