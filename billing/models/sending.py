@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 
+from django.db import transaction
 from django.utils.translation import gettext as _now
 
 from billing import mail
 from billing.mail import InvoiceFacts, LineFacts, Message, PaymentFacts
 from billing.models.base import InvoiceBase
-from billing.models.guard import Actor, Deed, guarded
+from billing.models.guard import Actor, Deed, guarded, tell
 from billing.models.mail import Mail
 from billing.models.payment import Payment
 from billing.statuses import MailKind
+
+log = logging.getLogger(__name__)
 
 LINES_IN_MAIL = 20
 """A mail shows this many lines and says how many more the invoice page has."""
@@ -57,29 +61,32 @@ class Sending(InvoiceBase):
 
     def queue_receipt(self, by: Actor) -> None:
         """Send the contact a receipt, in the caller's transaction. A contact without e-mail gets none."""
-        if self.contact.email:
-            Mail.objects.queue(
-                self,  # type: ignore[arg-type]
-                self.receipt(),
-                kind=MailKind.RECEIPT,
-                to=self.contact.email,
-                by=by,
-            )
+        self._queue_beside(by, MailKind.RECEIPT, self.receipt)
 
     def queue_refund_receipt(self, by: Actor, refunds: Sequence[Payment]) -> None:
         """Tell the contact what went back, in the caller's transaction.
 
         A contact without e-mail gets nothing.
         """
-        if self.contact.email:
-            message = mail.refund_receipt(self.facts(), refunds=[payment_facts(row) for row in refunds])
-            Mail.objects.queue(
-                self,  # type: ignore[arg-type]
-                message,
-                kind=MailKind.REFUND_RECEIPT,
-                to=self.contact.email,
-                by=by,
-            )
+        rows = [payment_facts(row) for row in refunds]
+        self._queue_beside(
+            by, MailKind.REFUND_RECEIPT, lambda: mail.refund_receipt(self.facts(), refunds=rows)
+        )
+
+    def _queue_beside(self, by: Actor, kind: MailKind, write: Callable[[], Message]) -> None:
+        """Queue a mail that goes with a movement of money.
+
+        Money that has moved is booked even if the words about it cannot be found: the timeline says so then.
+        """
+        if not self.contact.email:
+            return
+        try:
+            with transaction.atomic():
+                Mail.objects.queue(self, write(), kind=kind, to=self.contact.email, by=by)  # type: ignore[arg-type]
+        except Exception:
+            log.exception("The %s of %s could not be written", kind, self)
+            text = _now("The e-mail “%(kind)s” could not be written; send it again from the invoice.")
+            tell(self, by, "mail_not_written", Deed(text % {"kind": kind.label}))  # type: ignore[arg-type]
 
     def facts(self) -> InvoiceFacts:
         """What a mail may say about this invoice. Two queries."""
