@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import F, Q, Value
-from django.db.models.functions import Concat, Lower, Replace, Trim
+from django.db.models.functions import Cast, Concat, Lower, Replace, Trim
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
@@ -125,7 +125,7 @@ class Contact(models.Model):
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     search_text = models.GeneratedField(
         expression=Concat(
-            "name", Value("\n"), "email", Value("\n"), "company", Value("\n"),
+            "name", Value("\n"), Cast("email", models.CharField()), Value("\n"), "company", Value("\n"),
             "external_ref", Value("\n"), "phone", Value("\n"), phone_digits(),
         ),
         output_field=models.TextField(),

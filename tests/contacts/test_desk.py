@@ -15,9 +15,9 @@ WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 @pytest.fixture
 def marta(page: Page) -> Contact:
-    UserFactory(username="boss", password="a long password", is_staff=True, is_superuser=True)
-    ContactFactory(name="Ada Lovelace")
-    marta: Contact = ContactFactory(name="Marta Lindqvist", email="marta@example.com", city="Lund")
+    UserFactory.create(username="boss", password="a long password", is_staff=True, is_superuser=True)
+    ContactFactory.create(name="Ada Lovelace")
+    marta: Contact = ContactFactory.create(name="Marta Lindqvist", email="marta@example.com", city="Lund")
     page.goto("/login/")
     page.fill("[name=username]", "boss")
     page.fill("[name=password]", "a long password")
@@ -77,7 +77,7 @@ def test_the_question_mark_lists_the_keys(page: Page, marta: Contact) -> None:
 def test_every_page_fits_and_is_accessible(
     page: Page, marta: Contact, width: int, scheme: Literal["light", "dark"]
 ) -> None:
-    ContactFactory(name="W" * 200, email="w" * 60 + "@example.com", company="W" * 200, city="W" * 100)
+    ContactFactory.create(name="W" * 200, email="w" * 60 + "@example.com", company="W" * 200, city="W" * 100)
     page.set_viewport_size({"width": width, "height": 844})
     page.emulate_media(color_scheme=scheme)
     addresses = ["", "?q=zzz", "new/", f"{marta.pk}/", f"{marta.pk + 1}/", f"{marta.pk}/edit/"]

@@ -20,7 +20,7 @@ HIDDEN = re.compile(r'<input type="hidden" name="(initial-\w+)"(?: value="([^"]*
 
 @pytest.fixture
 def desk(client: Client) -> Client:
-    client.force_login(UserFactory(role="Support"))
+    client.force_login(UserFactory.create(role="Support"))
     return client
 
 
@@ -109,12 +109,12 @@ def test_refuses_bad_input_with_a_sentence_beside_what_was_typed(
 
 @pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.com", " Ada@EXAMPLE.com "])
 def test_an_email_belongs_to_one_contact_whatever_its_case(desk: Client, email: str) -> None:
-    ContactFactory(name="First Ada", email="Ada@example.com")
+    ContactFactory.create(name="First Ada", email="Ada@example.com")
     assert_refused(create(desk, email=email), "belongs to First Ada already; a contact needs one of its own.")
 
 
 def test_an_external_reference_belongs_to_one_contact(desk: Client) -> None:
-    ContactFactory(name="First Ada", external_ref="17")
+    ContactFactory.create(name="First Ada", external_ref="17")
     sentence = "External reference “17” belongs to First Ada already"
     assert_refused(create(desk, external_ref="17"), sentence)
 
@@ -130,20 +130,20 @@ def test_many_contacts_may_have_no_email_and_no_reference(desk: Client) -> None:
     [{"email": "ADA@example.com"}, {"email": " b@example.com"}, {"name": ""}, {"external_ref": "17"}],
 )
 def test_the_database_refuses_what_the_form_refuses(broken: dict[str, str]) -> None:
-    ContactFactory(email="ada@example.com", external_ref="17")
+    ContactFactory.create(email="ada@example.com", external_ref="17")
     with pytest.raises(IntegrityError), transaction.atomic():
-        ContactFactory(**broken)
+        ContactFactory.create(**broken)
 
 
 def test_an_email_taken_between_the_question_and_the_answer_is_refused_too(desk: Client) -> None:
-    ContactFactory(email="ada@example.com")
+    ContactFactory.create(email="ada@example.com")
     with mock.patch.object(ContactForm, "refuse_taken"), mock.patch.object(Contact, "validate_constraints"):
         response = create(desk, email="ada@example.com")
     assert_refused(response, "was stored with this e-mail or external reference a moment ago")
 
 
 def test_an_edit_changes_what_was_changed(desk: Client) -> None:
-    contact = ContactFactory(city="Lund", notes=" from\r\nan import ")
+    contact = ContactFactory.create(city="Lund", notes=" from\r\nan import ")
     assert edit(desk, contact, city="Malmö").headers["Location"] == f"/contacts/{contact.pk}/"
     before = contact.updated_at
     contact.refresh_from_db()
@@ -152,19 +152,19 @@ def test_an_edit_changes_what_was_changed(desk: Client) -> None:
 
 
 def test_the_form_carries_what_the_agent_saw(desk: Client) -> None:
-    contact = ContactFactory(city="Lund")
+    contact = ContactFactory.create(city="Lund")
     hidden = dict(HIDDEN.findall(desk.get(f"/contacts/{contact.pk}/edit/").text))
     assert hidden["initial-city"] == "Lund"
     assert hidden["initial-name"] == contact.name
 
 
 def test_a_refused_edit_leaves_the_heading_as_it_is_stored(desk: Client) -> None:
-    contact = ContactFactory(name="Ada")
+    contact = ContactFactory.create(name="Ada")
     assert_refused(edit(desk, contact, name="Grace", email="x"), "Edit <bdi>Ada</bdi>")
 
 
 def test_the_second_of_two_edits_is_refused_and_shows_what_changed(desk: Client) -> None:
-    contact = ContactFactory(city="Lund", phone="1")
+    contact = ContactFactory.create(city="Lund", phone="1")
     Contact.objects.filter(pk=contact.pk).update(city="Malmö")
     response = edit(desk, contact, phone="2")
     assert_refused(response, "Someone else changed this contact", status=409)
@@ -177,7 +177,7 @@ def test_the_second_of_two_edits_is_refused_and_shows_what_changed(desk: Client)
 
 
 def test_after_a_refusal_the_form_holds_both_agents_work_and_saves(desk: Client) -> None:
-    contact = ContactFactory(city="Lund", phone="1")
+    contact = ContactFactory.create(city="Lund", phone="1")
     Contact.objects.filter(pk=contact.pk).update(city="Malmö")
     form = edit(desk, contact, phone="2").context["form"]
     again = {name: form[name].value() for name in form.fields}
@@ -188,7 +188,7 @@ def test_after_a_refusal_the_form_holds_both_agents_work_and_saves(desk: Client)
 
 
 def test_a_stale_copy_cannot_overwrite() -> None:
-    contact = ContactFactory(city="Lund")
+    contact = ContactFactory.create(city="Lund")
     stale = Contact.objects.get(pk=contact.pk)
     contact.amend(seen={"city": "Lund"}, values={"city": "Malmö"})
     with pytest.raises(ContactChanged) as changed:
@@ -201,7 +201,7 @@ def test_a_stale_copy_cannot_overwrite() -> None:
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_edits_at_once_one_wins() -> None:
-    contact = ContactFactory(city="Lund")
+    contact = ContactFactory.create(city="Lund")
     start, won = Barrier(8), []
 
     def amend(city: str) -> None:

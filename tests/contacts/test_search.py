@@ -15,8 +15,10 @@ def found(text: str) -> list[str]:
 
 @pytest.fixture
 def marta() -> Contact:
-    ContactFactory(name="Ada Lovelace", email="ada@example.org", phone="+44 20 7946 0001", company="Engines")
-    marta: Contact = ContactFactory(
+    ContactFactory.create(
+        name="Ada Lovelace", email="ada@example.org", phone="+44 20 7946 0001", company="Engines"
+    )
+    marta: Contact = ContactFactory.create(
         name="Marta Lindqvist",
         email="marta@example.com",
         phone="+46 (70) 123-45.67",
@@ -72,7 +74,7 @@ def test_letters_composed_in_another_way_are_the_same_letters(marta: Contact) ->
 
 
 def test_names_that_are_equal_keep_one_order() -> None:
-    contacts = [ContactFactory(name="Twin") for _ in range(3)]
+    contacts = [ContactFactory.create(name="Twin") for _ in range(3)]
     assert list(Contact.objects.for_list("name")) == contacts
     assert list(Contact.objects.for_list("-name")) == contacts[::-1]
 
