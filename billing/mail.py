@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.translation import get_language
@@ -25,6 +26,14 @@ from billing.statuses import InvoiceStatus, PaymentType
 
 S = InvoiceStatus
 BLANK_LINES = re.compile(r"\n\s*\n\s*\n")
+
+
+NO_SERVER = "django.core.mail.backends.dummy.EmailBackend"
+
+
+def has_server() -> bool:
+    """Whether mails leave this installation; otherwise they stay queued, to be read at their invoice."""
+    return settings.EMAIL_BACKEND != NO_SERVER
 
 
 @dataclass(frozen=True, slots=True)

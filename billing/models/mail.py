@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import models
+from django.core.mail import EmailMultiAlternatives
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -28,6 +30,16 @@ MOST_TRIES = 12
 class MailQuerySet(models.QuerySet["Mail"]):
     def due(self, at: datetime) -> MailQuerySet:
         return self.filter(state=MailState.QUEUED, next_try_at__lte=at).order_by("next_try_at", "id")
+
+    def claim_next(self, at: datetime) -> Mail | None:
+        """The mail that is due first, for the caller alone to send until the lease ends."""
+        with transaction.atomic(durable=True):
+            mail = self.due(at).select_for_update(skip_locked=True, of=("self",)).first()
+            if mail:
+                mail.tries += 1
+                mail.next_try_at = at + LEASE
+                mail.save(update_fields=["tries", "next_try_at"])
+        return mail
 
     def queue(
         self,
@@ -94,21 +106,53 @@ class Mail(models.Model):
     def __str__(self) -> str:
         return self.subject
 
+    def message(self) -> EmailMultiAlternatives:
+        """As it goes out. A mail sent twice after a crash carries the same Message-ID both times."""
+        host = urlsplit(settings.BASE_URL).hostname
+        headers = {
+            "Message-ID": f"<mail.{self.pk}.{self.made_at:%Y%m%d%H%M%S}@{host}>",
+            "Auto-Submitted": "auto-generated",  # RFC 3834: answered by no out-of-office notice
+        }
+        message = EmailMultiAlternatives(self.subject, self.text, to=[self.to], headers=headers)
+        message.attach_alternative(self.html, "text/html")
+        return message
+
     def mark_sent(self, at: datetime) -> None:
-        self.state, self.sent_at, self.error = MailState.SENT, at, ""
-        self.save(update_fields=["state", "sent_at", "error"])
+        """Whoever holds the lease by now: the server took it, so nobody need send it again."""
+        self._end(MailState.SENT, error="", sent_at=at)
+
+    def mark_refused(self, words: str) -> None:
+        """The server will never take it: it stays failed until somebody re-sends it."""
+        self._end(MailState.FAILED, error=_tidy(words), next_try_at=self.next_try_at)
 
     def mark_failed(self, words: str, at: datetime) -> None:
-        """Try again later, at growing distance; after the last try it stays failed until somebody re-sends
-        it.
-        """
-        self.error = words[:500]
-        if self.tries >= MOST_TRIES:
-            self.state = MailState.FAILED
-        self.next_try_at = at + timedelta(minutes=min(2 ** (self.tries - 1), 360))
-        self.save(update_fields=["state", "error", "next_try_at"])
+        """Try again later, at growing distance; after the last try it stays failed."""
+        state = MailState.FAILED if self.tries >= MOST_TRIES else MailState.QUEUED
+        later = at + timedelta(minutes=min(2 ** (self.tries - 1), 360))
+        self._end(state, error=_tidy(words), next_try_at=later)
 
-    def send_again(self, at: datetime) -> None:
-        """Put it back into the queue, whatever became of it."""
-        self.state, self.sent_at, self.tries, self.next_try_at = MailState.QUEUED, None, 0, at
-        self.save(update_fields=["state", "sent_at", "tries", "next_try_at"])
+    def _end(self, state: MailState, **columns: Any) -> None:
+        """Write down how this try ended, unless somebody else has claimed or re-queued the mail since."""
+        mine = type(self).objects.filter(pk=self.pk, state=MailState.QUEUED)
+        if state != MailState.SENT:
+            mine = mine.filter(next_try_at=self.next_try_at)
+        if mine.update(state=state, **columns):
+            self.state = state
+            for name, value in columns.items():
+                setattr(self, name, value)
+
+    def send_again(self, at: datetime) -> Mail:
+        """Queue it, whatever became of it. What was sent stays sent: a copy goes out, and is returned."""
+        if self.state != MailState.SENT:
+            self.state, self.tries, self.next_try_at = MailState.QUEUED, 0, at
+            self.save(update_fields=["state", "tries", "next_try_at"])
+            return self
+        words = ("invoice_id", "contact_id", "kind", "to", "subject", "text", "html", "made_by_id")
+        same = {name: getattr(self, name) for name in words}
+        waiting = type(self).objects.filter(**same, state=MailState.QUEUED).first()
+        return waiting or type(self).objects.create(**same, next_try_at=at)
+
+
+def _tidy(words: str) -> str:
+    """One line without NUL, which PostgreSQL does not store."""
+    return " ".join(words.replace("\0", " ").split())[:500]

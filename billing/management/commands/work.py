@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import signal
+from argparse import ArgumentParser
+from threading import Event
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
+from django.utils import timezone
+
+from billing.tasks import tick
+
+
+class Command(BaseCommand):
+    help = "Asks gateways and sends mails as they fall due, until SIGTERM or Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--every", type=seconds, default=5.0, metavar="SECONDS", help="pause between two rounds (5)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping = Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: stopping.set())
+        self.stdout.write("Working: mails and attempts, as they fall due.")
+        while not stopping.is_set():
+            close_old_connections()
+            tick(timezone.now(), proceed=lambda: not stopping.is_set())
+            stopping.wait(options["every"])
+        self.stdout.write("Stopped.")
+
+
+def seconds(typed: str) -> float:
+    """Raises ValueError, which argparse turns into a sentence."""
+    value = float(typed)
+    if not 0 < value <= 3600:
+        raise ValueError
+    return value

@@ -1,0 +1,209 @@
+"""What is done without anybody asking: sending mails and asking gateways.
+
+Every row that waits carries its due time, and is claimed before it is worked on: any number of workers may
+run these at once, and one that dies leaves nothing that the next run does not find.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from time import monotonic
+
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import transaction
+
+from billing import mail
+from billing.models import Attempt, Mail
+from billing.models.attempt import GRACE
+from billing.models.mail import MOST_TRIES
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 200
+LONGEST = timedelta(minutes=2)
+"""No run claims anything after this long, so that each claim is still fresh when it is worked on."""
+
+Proceed = Callable[[], bool]
+"""Asked before each item; a worker that is told to stop answers no."""
+
+
+def always() -> bool:
+    return True
+
+
+class Batch:
+    """How many more items one run may take on."""
+
+    def __init__(self, most: int, proceed: Proceed) -> None:
+        self._left, self._proceed = most, proceed
+        self._until = monotonic() + LONGEST.total_seconds()
+
+    def goes_on(self) -> bool:
+        self._left -= 1
+        return self._left >= 0 and monotonic() < self._until and self._proceed()
+
+
+# -- mails
+
+
+def send_due_mail(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Send what is due over one connection; how many ended in which state. Queued means: tried again later.
+
+    Without a mail server nothing is claimed: the mails stay queued, to be read at their invoice.
+    """
+    counts: Counter[str] = Counter()
+    if not mail.has_server():
+        return counts
+    connection, batch = get_connection(), Batch(limit, proceed)
+    try:
+        while batch.goes_on():
+            due = Mail.objects.claim_next(now)
+            if due is None:
+                break
+            server_answers = _send(due, connection, now)
+            counts[due.state] += 1
+            if not server_answers:
+                break
+    finally:
+        _hang_up(connection)
+    return counts
+
+
+def _send(due: Mail, connection: BaseEmailBackend, now: datetime) -> bool:
+    """Hand one mail over and write down how that went; False when the server cannot be talked to.
+
+    What the server refuses for good (5xx) about this recipient or this text fails at once. Anything else, a
+    refused sender too, is the installation's or the network's trouble and is tried again.
+    """
+    if due.tries > MOST_TRIES:  # each time, the sender died before it could write down why
+        due.mark_refused(due.error or "The sender stopped while it was sending this mail.")
+        return True
+    try:
+        _hand_over(due.message(), connection)
+    except (SMTPRecipientsRefused, SMTPDataError) as error:
+        code, words = _refusal(error)
+        log.warning("Mail %s to %s was refused: %s", due.pk, due.to, words)
+        if code >= 500:
+            due.mark_refused(words)
+        else:
+            due.mark_failed(words, now)
+    except (SMTPException, OSError) as error:
+        log.warning("Mail %s: the mail server gave no good answer: %s", due.pk, _words(error))
+        due.mark_failed(_words(error), now)
+        return False
+    except Exception as error:
+        log.exception("Mail %s could not be made into a message", due.pk)
+        due.mark_failed(_words(error), now)
+    else:
+        due.mark_sent(now)
+    return True
+
+
+def _hand_over(message: EmailMessage, connection: BaseEmailBackend) -> None:
+    connection.open()  # unless it is open
+    if not connection.send_messages([message]):
+        raise ValueError("The mail has no recipient.")
+
+
+def _refusal(error: SMTPRecipientsRefused | SMTPDataError) -> tuple[int, str]:
+    if isinstance(error, SMTPDataError):
+        return error.smtp_code, _words(error)
+    code, text = next(iter(error.recipients.values()))
+    return code, f"{code} {_text(text)}"
+
+
+def _words(error: Exception) -> str:
+    """What the server, or the way to it, said: ``451 4.3.0 Try again later``."""
+    if isinstance(error, SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _text(words: bytes | str) -> str:
+    return words.decode(errors="replace") if isinstance(words, bytes) else words
+
+
+def _hang_up(connection: BaseEmailBackend) -> None:
+    try:
+        connection.close()
+    except (SMTPException, OSError):
+        log.info("The mail server was gone before the goodbye")
+
+
+# -- attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One attempt after the gateway was asked; ``error`` is what kept it from being asked or settled."""
+
+    attempt: Attempt
+    error: str = ""
+
+
+def resolve_attempts(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> list[Asked]:
+    """Ask the gateways how the attempts that are due ended, and settle them. Never charges again.
+
+    One that fails is asked again later and does not keep the others waiting.
+    """
+    asked, batch = [], Batch(limit, proceed)
+    while batch.goes_on():
+        attempt = _claim_attempt(now)
+        if attempt is None:
+            break
+        asked.append(_ask(attempt, now))
+    return asked
+
+
+def _claim_attempt(now: datetime) -> Attempt | None:
+    with transaction.atomic(durable=True):
+        waiting = Attempt.objects.due(now).select_for_update(skip_locked=True, of=("self",))
+        attempt = waiting.first()
+        if attempt:
+            attempt.due_at = now + GRACE
+            attempt.save(update_fields=["due_at"])
+    return attempt
+
+
+def _ask(attempt: Attempt, now: datetime) -> Asked:
+    try:
+        attempt.ask(at=now)
+    except Exception as error:
+        log.exception("Attempt %s could not be settled", attempt.key)
+        return Asked(attempt, _words(error))
+    if attempt.needs_a_person(now):
+        log.error("Attempt %s has had no answer for days: a person must ask the gateway", attempt.key)
+    return Asked(attempt)
+
+
+def ends(asked: list[Asked]) -> Counter[str]:
+    """How many ended, or still wait, in which state."""
+    return Counter("failed" if each.error else str(each.attempt.state) for each in asked)
+
+
+# -- all of it
+
+
+def tick(now: datetime, *, proceed: Proceed = always) -> dict[str, Counter[str] | None]:
+    """Run every job once; what each came to. One that fails is logged, and the others still run."""
+    results: dict[str, Counter[str] | None] = {}
+    for name, job in JOBS.items():
+        try:
+            results[name] = job(now, proceed)
+        except Exception:
+            log.exception("The job %s failed", name)
+            results[name] = None
+    return results
+
+
+JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
+    "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
+    "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
+}
+"""In this order: a settled attempt may bring a receipt, which then leaves with the same tick."""
