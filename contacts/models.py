@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import F, Q, Value
-from django.db.models.functions import Cast, Concat, Lower, Replace, Trim
+from django.db.models.functions import Cast, Concat, Lower, Replace, Trim, Upper
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
@@ -64,7 +64,7 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         """Contacts that hold every word of ``text``, in whatever case; phone numbers however punctuated."""
         found = self
         for word in unicodedata.normalize("NFC", text).replace("\0", " ").split()[:MOST_WORDS]:
-            found = found.filter(reduce(or_, (Q(search_text__icontains=each) for each in spellings(word))))
+            found = found.filter(reduce(or_, (Q(search_text__contains=each) for each in spellings(word))))
         return found
 
     def for_list(self, order: str = "name") -> ContactQuerySet:
@@ -83,16 +83,20 @@ ORDERS: dict[str, tuple[Any, ...]] = {
 def spellings(word: str) -> set[str]:
     """What to look for when somebody types ``word``.
 
-    A phone number is stored with its country code and typed without it. SQLite folds the case of ASCII
-    letters only.
+    The text that is searched is in capitals, which SQLite makes of ASCII letters only. A phone number is
+    stored with its country code and typed without it.
     """
-    words = {word}
+    words = {word.upper()}
     if PHONE_WORD.fullmatch(word):
         digits = re.sub(r"\D", "", word)
         words.add(digits.lstrip("0") or digits)
     if not word.isascii():
-        words |= {word.lower(), word.upper(), word.capitalize()}
+        words |= {ascii_capitals(each) for each in (word, word.lower(), word.capitalize())}
     return words
+
+
+def ascii_capitals(word: str) -> str:
+    return "".join(character.upper() if character.isascii() else character for character in word)
 
 
 def phone_digits() -> Replace | F:
@@ -124,9 +128,11 @@ class Contact(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     search_text = models.GeneratedField(
-        expression=Concat(
-            "name", Value("\n"), Cast("email", models.CharField()), Value("\n"), "company", Value("\n"),
-            "external_ref", Value("\n"), "phone", Value("\n"), phone_digits(),
+        expression=Upper(
+            Concat(
+                "name", Value("\n"), Cast("email", models.CharField()), Value("\n"), "company", Value("\n"),
+                "external_ref", Value("\n"), "phone", Value("\n"), phone_digits(),
+            )
         ),
         output_field=models.TextField(),
         db_persist=True,
