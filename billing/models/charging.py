@@ -1,4 +1,4 @@
-"""Money in: Pay by card or offline, and what a customer or the gateway brings."""
+"""Money in: Pay by card or offline, and what the gateway brings."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import gateways, money
-from billing.gateways import CardDetails, Page
+from billing import money
+from billing.gateways import CardDetails
 from billing.models.attempt import Attempt
 from billing.models.base import InvoiceBase
 from billing.models.card import Card
-from billing.models.guard import Actor, Deed, Invalid, NotOffered, guarded, tell
+from billing.models.guard import Actor, Deed, Invalid, guarded, tell
 from billing.models.payment import Payment, snapshot
 from billing.money import ZERO
 from billing.statuses import (
@@ -281,64 +279,3 @@ class Charging(InvoiceBase):
         text = f"{attempt}: {attempt.get_state_display()}. {attempt.message}".strip()
         tell(self, attempt.started_by, f"attempt_{attempt.state}", Deed(text, related={"attempt": attempt}))
         # type: ignore[arg-type]
-
-    # -- hosted pages
-
-    def open_page(self, *, return_url: str, cancel_url: str, remember: bool) -> Page:
-        """A hosted page on which the customer pays the whole balance. Raises NotOffered when nothing can be
-        paid now.
-
-        ``return_url`` may hold ``{attempt}``, filled with the attempt's key.
-        """
-        self._call_off_waiting()
-        self.close_pages()
-        attempt = self._start_page(remember=remember)
-        page = gateways.get(attempt.gateway).pay_page(
-            key=attempt.key,
-            amount=attempt.amount,
-            currency=attempt.currency,
-            description=str(self),
-            remember=remember,
-            return_url=return_url.replace("{attempt}", str(attempt.key)),
-            cancel_url=cancel_url,
-        )
-        Attempt.objects.filter(pk=attempt.pk).update(page_ref=page.ref)
-        return page
-
-    def _start_page(self, *, remember: bool) -> Attempt:
-        with transaction.atomic(durable=True):
-            self.lock()
-            self.require_owing()
-            return Attempt.start(
-                self,  # type: ignore[arg-type]
-                None,
-                kind=AttemptKind.CHARGE,
-                gateway=settings.GATEWAY,
-                state=AttemptState.PAGE_OPEN,
-                amount=self.balance,
-                remember_card=remember,
-                send_receipt=True,
-            )
-
-    def require_owing(self) -> None:
-        """Raise NotOffered unless a customer can pay now."""
-        if not self.is_owing or not self.balance:
-            raise NotOffered(_now("%(invoice)s has nothing left to pay.") % {"invoice": self})
-        if self.awaiting_gateway:
-            raise NotOffered(
-                _now("A payment of %(invoice)s is being processed. Please look again in a few minutes.")
-                % {"invoice": self}
-            )
-
-    def _call_off_waiting(self) -> None:
-        """A charge that waits for the customer's confirmation gives way when that customer comes to pay."""
-        for attempt in self.attempts.filter(state=AttemptState.NEEDS_ACTION):
-            attempt.invoice = self  # type: ignore[assignment]
-            attempt.cancel(at=timezone.now())
-
-    def close_pages(self) -> None:
-        """Close the customers' open payment pages; one that was completed just now is recorded instead."""
-        now = timezone.now()
-        for attempt in self.attempts.filter(state=AttemptState.PAGE_OPEN):
-            attempt.invoice = self  # type: ignore[assignment]
-            attempt.close_page(at=now)

@@ -11,12 +11,14 @@ from billing.models.editing import Editing
 from billing.models.ending import Ending
 from billing.models.refunding import Refunding
 from billing.models.sending import Sending
+from billing.models.visiting import Visiting
 
 
-class Invoice(Refunding, Editing, Ending, Sending):
+class Invoice(Refunding, Editing, Ending, Sending, Visiting):
     """A request for payment.
 
-    Columns and questions: ``base``; what can be done: ``charging refunding editing ending sending``.
+    Columns and questions: ``base``; what can be done: ``charging refunding editing ending sending
+    visiting``.
     """
 
     objects = InvoiceQuerySet.as_manager()

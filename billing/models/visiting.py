@@ -1,0 +1,165 @@
+"""What a customer does with an invoice's links: opening them, and paying on a page of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import time_format
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.attempt import GRACE, Attempt
+from billing.models.base import InvoiceBase
+from billing.models.guard import Deed, NotOffered, Refused, tell
+from billing.statuses import AttemptKind, AttemptState
+
+if TYPE_CHECKING:
+    from billing.gateways import Page
+
+HOUR = timedelta(hours=1)
+MOST_DECLINES = 5
+"""So many within an hour, on one link or from one address, look like somebody trying out stolen cards."""
+PAGE_USED_FOR = timedelta(hours=23)
+"""How long an open payment page is led to again; gateways close theirs after a day."""
+OPENINGS = {
+    "invoice_opened": _("The invoice was opened by its link."),
+    "pay_page_opened": _("The pay page was opened by its link."),
+}
+
+
+class TooManyDeclines(Refused):
+    """Cards seem to be tried out here; nothing is taken before ``until``."""
+
+    def __init__(self, sentence: str, *, until: datetime) -> None:
+        super().__init__(sentence)
+        self.until = until
+
+
+def refused_until(declines: Sequence[datetime]) -> datetime | None:
+    """An hour after the last of five declines within an hour. ``declines`` must be in order."""
+    ends = [
+        last + HOUR
+        for first, last in zip(declines, declines[MOST_DECLINES - 1 :], strict=False)
+        if last - first <= HOUR
+    ]
+    return max(ends, default=None)
+
+
+class Visiting(InvoiceBase):
+    class Meta:
+        abstract = True
+
+    # -- opening a link
+
+    def note_opened(self, action: str, *, at: datetime) -> None:
+        """Note in the timeline that a link was opened, at most once an hour for each of ``OPENINGS``."""
+        recent = self.events.filter(action=action, at__gt=at - HOUR)
+        if recent.exists():
+            return
+        with transaction.atomic(durable=True):
+            self.lock()
+            if not recent.all().exists():  # asked again, now that nobody else can be noting it
+                tell(self.row, None, action, Deed(str(OPENINGS[action])))
+
+    # -- paying
+
+    def open_page(
+        self, *, return_url: str, cancel_url: str, remember: bool, at: datetime, opened_from: str = ""
+    ) -> Page:
+        """A hosted page on which the customer pays the whole balance; the one that is open already, if any.
+
+        ``return_url`` and ``cancel_url`` may hold ``{attempt}``, filled with the attempt's key.
+        ``opened_from`` stands for the customer's address. Raises NotOffered and TooManyDeclines.
+        """
+        self._call_off_waiting(at)
+        for attempt in self._open_pages():
+            if not self._serves(attempt, remember=remember, at=at):
+                attempt.close_page(at=at)
+            elif attempt.page_ref or at - attempt.started_at > GRACE:  # otherwise it is being opened just now
+                attempt.ask(at=at)
+        attempt = self._start_page(remember=remember, opened_from=opened_from, at=at)
+        key = str(attempt.key)
+        return attempt.open_page(
+            description=str(self),
+            return_url=return_url.replace("{attempt}", key),
+            cancel_url=cancel_url.replace("{attempt}", key),
+        )
+
+    def close_pages(self) -> None:
+        """Close the customers' open payment pages; one that was completed just now is recorded instead."""
+        now = timezone.now()
+        for attempt in self._open_pages():
+            attempt.close_page(at=now)
+
+    def _open_pages(self) -> list[Attempt]:
+        attempts = list(Attempt.objects.open_pages().filter(invoice_id=self.pk))
+        for attempt in attempts:
+            attempt.invoice = self.row
+        return attempts
+
+    def _serves(self, attempt: Attempt, *, remember: bool, at: datetime) -> bool:
+        """Whether an open page still asks for what this customer would be asked for now."""
+        asks = (attempt.amount, attempt.remember_card)
+        return asks == (self.balance, remember) and at - attempt.started_at < PAGE_USED_FOR
+
+    def _start_page(self, *, remember: bool, opened_from: str, at: datetime) -> Attempt:
+        """The attempt to lead the customer to. Two clicks at once are given the same."""
+        with transaction.atomic(durable=True):
+            self.lock()
+            refusal = self.refusal_to_pay(at=at, opened_from=opened_from)
+            if refusal or self.awaiting_gateway:
+                raise refusal or self._in_progress()
+            serving = (one for one in self._open_pages() if self._serves(one, remember=remember, at=at))
+            return next(serving, None) or Attempt.start(
+                self.row,
+                None,
+                kind=AttemptKind.CHARGE,
+                gateway=settings.GATEWAY,
+                state=AttemptState.PAGE_OPEN,
+                amount=self.balance,
+                remember_card=remember,
+                send_receipt=True,
+                opened_from=opened_from,
+            )
+
+    def _call_off_waiting(self, at: datetime) -> None:
+        """A charge that waits for the customer's confirmation gives way when that customer comes to pay."""
+        for attempt in self.attempts.filter(state=AttemptState.NEEDS_ACTION):
+            attempt.invoice = self.row
+            attempt.cancel(at=at)
+
+    # -- why not
+
+    def refusal_to_pay(self, *, at: datetime, opened_from: str) -> Refused | None:
+        """Why a customer cannot pay now, or None. At most three queries."""
+        if not self.is_owing or not self.balance:
+            return NotOffered(_now("%(invoice)s has nothing left to pay.") % {"invoice": self})
+        others = Attempt.objects.in_flight().filter(invoice=self.row).exclude(state=AttemptState.NEEDS_ACTION)
+        if self.awaiting_gateway and others.exists():
+            return self._in_progress()
+        return self._too_many_declines(at, opened_from)
+
+    def _in_progress(self) -> NotOffered:
+        sentence = _now("A payment of %(invoice)s is being processed. Please look again in a few minutes.")
+        return NotOffered(sentence % {"invoice": self})
+
+    def _too_many_declines(self, at: datetime, opened_from: str) -> TooManyDeclines | None:
+        declines = Attempt.objects.page_declines(since=at - 2 * HOUR)
+        sources = [declines.filter(invoice_id=self.pk)]
+        if opened_from:
+            sources.append(declines.filter(opened_from=opened_from))
+        ends = [refused_until([one.settled_at for one in source if one.settled_at]) for source in sources]
+        until = max((end for end in ends if end and end > at), default=None)
+        if until is None:
+            return None
+        sentence = _now(
+            "Five payments were declined here within an hour. To keep cards from being tried out, this page"
+            " takes no payment before %(time)s. Please come back then."
+        )
+        time = time_format(timezone.localtime(until), "H:i e")
+        return TooManyDeclines(sentence % {"time": time}, until=until)
