@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from billing.views import act, attempts, cards, invoices, purchases
+from billing.views import act, attempts, cards, invoices, public, purchases
 
 register_converter(act.ActionConverter, "action")
 
@@ -21,4 +21,8 @@ urlpatterns = [
     path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
     path("mail/<int:pk>/", invoices.mail, name="mail"),
     path("mail/<int:pk>/again/", invoices.mail_again, name="mail_again"),
+    path("i/<slug:token>/", public.public_invoice, name="public_invoice"),
+    path("i/<slug:token>/pdf/", public.public_pdf, name="public_pdf"),
+    path("pay/<slug:token>/", public.pay, name="pay"),
+    path("pay/<slug:token>/return/", public.pay_return, name="pay_return"),
 ]
