@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from django.utils.functional import Promise
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing.statuses import InvoiceStatus, PaymentStatus
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 S = InvoiceStatus
 ALL = frozenset(S)
@@ -38,9 +41,9 @@ class Action:
     """
 
     name: str
-    label: str | Promise
+    label: StrOrPromise
     on: frozenset[InvoiceStatus] | frozenset[PaymentStatus]
-    can_be: str | Promise
+    can_be: StrOrPromise
     permission: str
     bulk: bool = False
     danger: bool = False
@@ -64,7 +67,7 @@ def by_name(*actions: Action) -> dict[str, Action]:
 
 
 def _invoice(
-    name: str, label: str | Promise, on: Iterable[InvoiceStatus], can_be: str | Promise, **more: object
+    name: str, label: StrOrPromise, on: Iterable[InvoiceStatus], can_be: StrOrPromise, **more: object
 ) -> Action:
     return Action(name, label, frozenset(on), can_be, f"{name}_invoice", **more)  # type: ignore[arg-type]
 
@@ -153,7 +156,7 @@ def named(name: str) -> Action:
     return ACTIONS.get(name) or STEPS[name]
 
 
-INVOICE_PERMISSIONS = [
+INVOICE_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
     (action.permission, f"Can {action.name.replace('_', ' ')} invoices") for action in ACTIONS.values()
 ]
 PAYMENT_PERMISSIONS = [

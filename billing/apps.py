@@ -22,9 +22,9 @@ def keep_roles(using: str, **kwargs: Any) -> None:
 
     Runs after every app's migration, since permissions come app by app. Groups of other names are left alone.
     """
-    from django.contrib.auth.models import Group, Permission  # noqa: PLC0415: models are ready only now
+    from django.contrib.auth.models import Group, Permission  # models are ready only now
 
-    from billing.roles import ROLES  # noqa: PLC0415
+    from billing.roles import ROLES
 
     known = {
         f"{app}.{codename}": pk

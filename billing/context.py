@@ -11,7 +11,7 @@ from django.http import HttpRequest
 def desk(request: HttpRequest) -> dict[str, Any]:
     """Whether this installation moves only play money, sends its mail, and which edition it is."""
     return {
-        "test_gateway": settings.SANDBOX_GATEWAY,
+        "test_gateway": settings.GATEWAY == "sandbox",
         "mail_server": "dummy" not in settings.EMAIL_BACKEND,
         "edition": settings.EDITION,
     }

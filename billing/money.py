@@ -88,7 +88,8 @@ def show(amount: Decimal, currency: str, language: str = "en") -> str:
     rules.
     """
     pattern, locale = _pattern(currency, language)
-    return pattern.apply(amount, locale, currency=currency, currency_digits=False)
+    text: str = pattern.apply(amount, locale, currency=currency, currency_digits=False)
+    return text
 
 
 def plain(amount: Decimal, currency: str) -> str:

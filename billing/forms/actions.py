@@ -62,10 +62,10 @@ class ActionForm(forms.Form):
         """The value of a field as it stands now, typed or initial, right or not; None when it cannot be
         read.
         """
-        if not self.is_bound:
-            return self.get_initial_for_field(self.fields[name], name)
+        field = self.fields[name]
+        value = self[name].data if self.is_bound else self.get_initial_for_field(field, name)
         try:
-            return self.fields[name].clean(self[name].data)
+            return field.clean(value)
         except ValidationError:
             return None
 
@@ -278,17 +278,19 @@ class RefundForm(AmountMixin):
         super().__init__(*args, **kwargs)
         route = self.fields["route"]
         assert isinstance(route, forms.ChoiceField)
+        routes = list(RefundRoute)
         if not any(moves(payment, RefundRoute.GATEWAY) for payment in self.payments):
-            route.choices = [(RefundRoute.RECORDED.value, RefundRoute.RECORDED.label)]
+            routes = [RefundRoute.RECORDED]
             route.help_text = _now("No gateway took this money, so none can return it.")
-        route.initial = route.choices[0][0]  # type: ignore[index]
+        route.choices = [(each.value, each.label) for each in routes]
+        route.initial = routes[0].value
         self.offer_amount()
         self.offer_receipt()
 
     @cached_property
     def payments(self) -> list[Payment]:
         """The payments that the refund may take from, the latest first."""
-        return list(self.invoice.payments.refundable())  # type: ignore[attr-defined]
+        return list(Payment.objects.refundable().filter(invoice=self.invoice))
 
     @property
     def limit(self) -> Decimal:

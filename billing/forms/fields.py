@@ -16,11 +16,23 @@ PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{0,12})?|-?\.[0-9]{1,12}", re.A
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-class NumberField(forms.DecimalField):
+class NumberField(forms.Field):
     """A plain decimal number in the digits 0 to 9.
 
     No thousands separator, no exponent, no NaN; nothing is rounded.
     """
+
+    def __init__(
+        self,
+        *,
+        min_value: Decimal | int | None = None,
+        max_value: Decimal | int | None = None,
+        decimal_places: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.min_value, self.max_value, self.decimal_places = min_value, max_value, decimal_places
+        kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
+        super().__init__(**kwargs)
 
     def to_python(self, value: Any) -> Decimal | None:
         if value in self.empty_values:
@@ -35,9 +47,6 @@ class NumberField(forms.DecimalField):
                 code="invalid",
             )
         return Decimal(text)
-
-    def validate(self, value: Decimal | None) -> None:
-        forms.Field.validate(self, value)
 
     def run_validators(self, value: Any) -> None:
         if value in self.empty_values:
@@ -61,7 +70,6 @@ class AmountField(NumberField):
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_value", money.LARGEST)
-        kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
         super().__init__(**kwargs)
 
 

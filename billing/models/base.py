@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from django.db import models
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from billing.models.attempt import Attempt
     from billing.models.event import Event
+    from billing.models.invoice import Invoice
     from billing.models.line import InvoiceLine
     from billing.models.mail import Mail
     from billing.models.payment import Payment
@@ -44,7 +45,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def amount_field(label: StrOrPromise, **more: Any) -> models.DecimalField[Any, Any]:
+def amount_field(label: StrOrPromise, **more: Any) -> models.DecimalField[Decimal | int, Decimal]:
     """A stored amount in the row's currency; how many of its decimals may be used is the currency's rule."""
     options = {
         "default": ZERO,
@@ -73,12 +74,12 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def for_list(self) -> InvoiceQuerySet:
         return self.order_by("-invoice_date", "-id")
 
-    def figures_by_currency(self) -> models.QuerySet[Any, dict[str, Any]]:
+    def figures_by_currency(self) -> list[dict[str, Any]]:
         """One row per currency: what the *Invoice info* block shows. Voided invoices count nowhere but in
         ``count`` and ``lines``.
         """
         sale, unpaid = Q(status__in=SALES), Q(status__in=OWING)
-        return (
+        rows = (
             self.values("currency")
             .annotate(
                 count=Count("id"),
@@ -92,6 +93,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
             )
             .order_by("currency")
         )
+        return [dict(row) for row in rows]
 
 
 class InvoiceBase(models.Model):
@@ -148,6 +150,11 @@ class InvoiceBase(models.Model):
 
     def __str__(self) -> str:
         return self.number or (_now("Draft %(id)s") % {"id": self.pk} if self.pk else _now("New invoice"))
+
+    @property
+    def row(self) -> Invoice:
+        """This invoice with all its verbs: a file of verbs sees only the columns and its own."""
+        return cast("Invoice", self)
 
     # -- what may be done
 
@@ -247,7 +254,7 @@ class InvoiceBase(models.Model):
 
     def lock(self) -> None:
         """Read this row afresh and keep everybody else from changing it until the transaction ends."""
-        self.refresh_from_db(from_queryset=type(self)._default_manager.locked())  # type: ignore[attr-defined]
+        self.refresh_from_db(from_queryset=type(self.row).objects.locked())
 
     def store(self, *names: str) -> None:
         """Save the named columns as one change that open dialogs will notice."""

@@ -101,7 +101,7 @@ class Card(models.Model):
 
     @classmethod
     def keep(cls, contact: Contact, details: CardDetails, *, gateway: str) -> Card:
-        """Store what the gateway returned; a token seen before is the same card. Call inside a transaction."""
+        """Store what the gateway returned, in the caller's transaction; a known token is the same card."""
         Contact.objects.select_for_update().get(pk=contact.pk)
         first = not cls.objects.on_file(contact).exists()
         card, _created = cls.objects.get_or_create(
@@ -127,8 +127,9 @@ class Card(models.Model):
 
         def work() -> Event:
             first_result(key)
-            made.append(cls.keep(contact, details, gateway=gateway))
-            return made[0]._tell(by, "add_card", _now("%(card)s was added.") % {"card": made[0]}, key)
+            card = cls.keep(contact, details, gateway=gateway)
+            made.append(card)
+            return card.note(by, "add_card", _now("%(card)s was added.") % {"card": card}, key)
 
         once(key, work)
         return made[0]
@@ -142,7 +143,7 @@ class Card(models.Model):
             type(self).objects.filter(contact_id=self.contact_id, is_default=True).update(is_default=False)
             self.is_default = True
             self.save(update_fields=["is_default"])
-            return self._tell(
+            return self.note(
                 by, "default_card", _now("%(card)s is now the default card.") % {"card": self}, key
             )
 
@@ -169,7 +170,7 @@ class Card(models.Model):
             first_result(key)
             self.is_default, self.removed_at = False, at
             self.save(update_fields=["is_default", "removed_at"])
-            return self._tell(by, "remove_card", _now("%(card)s was removed.") % {"card": self}, key)
+            return self.note(by, "remove_card", _now("%(card)s was removed.") % {"card": self}, key)
 
         return once(key, work)
 
@@ -189,7 +190,7 @@ class Card(models.Model):
                 _now("%(card)s is being charged: wait for the card company's answer.") % {"card": self}
             )
 
-    def _tell(self, by: Actor, action: str, text: str, key: UUID | None) -> Event:
+    def note(self, by: Actor, action: str, text: str, key: UUID | None) -> Event:
         return Event.objects.create(
             contact_id=self.contact_id,
             subject=str(self),

@@ -67,7 +67,7 @@ class Editing(InvoiceBase):
             invoice._put_lines(lines)
             invoice.store(*invoice.summarize(), *invoice.recompute())
             text = _now("Draft created: %(total)s.") % {"total": invoice.show(invoice.total)}
-            return tell(invoice, by, "create", Deed(text, {"total": str(invoice.total)}), key=key)  # type: ignore[arg-type]
+            return tell(invoice.row, by, "create", Deed(text, {"total": str(invoice.total)}), key=key)
 
         return once(key, work)
 

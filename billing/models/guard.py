@@ -18,6 +18,7 @@ from billing.actions import Action, named
 from billing.models.event import Event
 
 if TYPE_CHECKING:
+    from billing.models.base import InvoiceBase
     from billing.models.invoice import Invoice
 
 Actor = User | None
@@ -26,7 +27,7 @@ Actor = User | None
 Viewer = AbstractBaseUser | AnonymousUser
 
 P = ParamSpec("P")
-R = TypeVar("R", bound="Invoice")
+R = TypeVar("R", bound="InvoiceBase")
 
 
 class Refused(Exception):
@@ -119,14 +120,14 @@ def guarded(
             first_result(key)
             if action.stops_paying:
                 self.require(action, by)
-                self.close_pages()
+                self.row.close_pages()
 
             def work() -> Event:
                 self.lock()
                 first_result(key)
                 self.require(action, by, seen=seen)
-                deed = method(self, by, **kwargs)
-                return tell(self, by, action, deed, key=key)
+                deed = method(self, by, **kwargs)  # type: ignore[call-arg]  # the dialog's fields, checked at start
+                return tell(self.row, by, action, deed, key=key)
 
             return once(key, work)
 

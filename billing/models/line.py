@@ -91,7 +91,7 @@ class InvoiceLine(models.Model):
         """An unsaved line with its amounts worked out."""
         amounts = given.amounts(currency)
         return cls(
-            invoice_id=invoice_id,
+            invoice_id=invoice_id,  # type: ignore[misc]  # None: not saved, or not yet
             position=position,
             product_id=given.product_id,
             sku=given.sku,

@@ -209,7 +209,10 @@ class Payment(models.Model):
     def card_has_expired(self) -> bool:
         """As of today in the installation's time zone."""
         today = timezone.localdate()
-        return bool(self.card_exp_year) and (self.card_exp_year, self.card_exp_month) < (today.year, today.month)
+        return bool(self.card_exp_year) and (self.card_exp_year, self.card_exp_month) < (
+            today.year,
+            today.month,
+        )
 
     def refund(
         self,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
@@ -77,3 +78,14 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """The currency must be one, and the price no finer than it allows."""
+        if self.currency not in money.EXPONENTS:
+            rule = _("Currency is “%(currency)s”: it is not in ISO 4217, for example USD.")
+            raise ValidationError({"currency": rule % {"currency": self.currency}})
+        if money.is_too_fine(self.price, self.currency):
+            places = money.exponent(self.currency)
+            rule = _("Price is %(price)s: %(currency)s has %(places)s decimals.")
+            words = {"price": self.price, "currency": self.currency, "places": places}
+            raise ValidationError({"price": rule % words})

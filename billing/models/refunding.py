@@ -95,7 +95,7 @@ class Refunding(Charging):
 
         def shares() -> list[Share]:
             fresh = self.payments.select_for_update().get(pk=payment.pk)
-            fresh.invoice = self  # type: ignore[assignment]
+            fresh.invoice = self.row
             refusal = fresh.refusal(PAYMENT_ACTIONS["refund"], by)
             if refusal:
                 raise refusal
@@ -112,7 +112,7 @@ class Refunding(Charging):
     def shares_of(self, amount: Decimal, route: str) -> list[Share]:
         """Which payments ``amount`` would come from, the latest first. One query."""
         left, shares = amount, []
-        for payment in self.payments.refundable():  # type: ignore[attr-defined]
+        for payment in Payment.objects.refundable().filter(invoice=self.row):
             part = min(left, payment.refundable)
             if part:
                 shares.append(Share(payment, part, moves(payment, route)))
@@ -153,7 +153,7 @@ class Refunding(Charging):
         """Make the call that was written down; False when it did not end in a refund."""
         if attempt is None:
             return True
-        attempt.invoice = self  # type: ignore[assignment]
+        attempt.invoice = self.row
         attempt.run()
         return attempt.state == AttemptState.APPROVED
 
@@ -168,7 +168,7 @@ class Refunding(Charging):
             self.awaiting_gateway = True
         self._money_went()
         if rows and terms.send_receipt:
-            self.queue_refund_receipt(by, rows)  # type: ignore[attr-defined]
+            self.row.queue_refund_receipt(by, rows)
         total = sum((share.amount for share in (*recorded, *moving)), ZERO)
         text = (
             _now("Refund of %(amount)s to %(cards)s started.")
@@ -194,11 +194,11 @@ class Refunding(Charging):
                 if row
             },
         )
-        return tell(self, by, "refund", deed, key=key)  # type: ignore[arg-type]
+        return tell(self.row, by, "refund", deed, key=key)
 
     def _announce_refund(self, by: Actor, share: Share, terms: Terms) -> Attempt:
         return Attempt.start(
-            self,  # type: ignore[arg-type]
+            self.row,
             by,
             kind=AttemptKind.REFUND,
             gateway=share.payment.gateway,
@@ -225,7 +225,7 @@ class Refunding(Charging):
     def _refund_row(self, payment: Payment, amount: Decimal, status: PaymentStatus, **more: Any) -> Payment:
         """The negative payment, and the count of what has gone back of the payment it returns."""
         row = Payment.objects.create(
-            invoice=self,
+            invoice=self.row,
             contact_id=self.contact_id,
             type=PaymentType.REFUND,
             status=status,
@@ -275,7 +275,7 @@ class Refunding(Charging):
         )
         self._money_went()
         if approved and attempt.send_receipt:
-            self.queue_refund_receipt(attempt.started_by, [row])  # type: ignore[attr-defined]
+            self.row.queue_refund_receipt(attempt.started_by, [row])
         if approved:
             text = _now("%(amount)s went back to %(card)s.")
         else:
@@ -299,7 +299,7 @@ class Refunding(Charging):
             },
             related,
         )
-        tell(self, attempt.started_by, action, deed)  # type: ignore[arg-type]
+        tell(self.row, attempt.started_by, action, deed)
 
 
 def moves(payment: Payment, route: str) -> bool:

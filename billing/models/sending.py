@@ -30,7 +30,7 @@ class Sending(InvoiceBase):
     def request_payment(self, by: Actor, *, recipient: str, message: str) -> Deed:
         """Queue the unpaid-invoice e-mail with its invoice and pay links."""
         Mail.objects.queue(
-            self,  # type: ignore[arg-type]
+            self.row,
             self.payment_request(message),
             kind=MailKind.UNPAID_INVOICE,
             to=recipient,
@@ -43,7 +43,7 @@ class Sending(InvoiceBase):
     def send_receipt(self, by: Actor, *, recipient: str, message: str) -> Deed:
         """Queue a receipt that states the true status and amounts."""
         Mail.objects.queue(
-            self,  # type: ignore[arg-type]
+            self.row,
             self.receipt(message),
             kind=MailKind.RECEIPT,
             to=recipient,
@@ -82,11 +82,11 @@ class Sending(InvoiceBase):
             return
         try:
             with transaction.atomic():
-                Mail.objects.queue(self, write(), kind=kind, to=self.contact.email, by=by)  # type: ignore[arg-type]
+                Mail.objects.queue(self.row, write(), kind=kind, to=self.contact.email, by=by)
         except Exception:
             log.exception("The %s of %s could not be written", kind, self)
             text = _now("The e-mail “%(kind)s” could not be written; send it again from the invoice.")
-            tell(self, by, "mail_not_written", Deed(text % {"kind": kind.label}))  # type: ignore[arg-type]
+            tell(self.row, by, "mail_not_written", Deed(text % {"kind": kind.label}))
 
     def facts(self) -> InvoiceFacts:
         """What a mail may say about this invoice. Two queries."""
@@ -113,7 +113,7 @@ class Sending(InvoiceBase):
         )
 
     def _payment_facts(self) -> list[PaymentFacts]:
-        applied = self.payments.applied().order_by("made_at", "id")  # type: ignore[attr-defined]
+        applied = Payment.objects.applied().filter(invoice=self.row).order_by("made_at", "id")
         return [payment_facts(payment) for payment in applied]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required, permission_required
@@ -16,8 +16,6 @@ from django_htmx.middleware import HtmxDetails
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
-
-P = ParamSpec("P")
 
 
 class DeskRequest(HttpRequest):
@@ -32,25 +30,21 @@ def has_purchases() -> bool:
     return str(settings.EDITION) != "basic"
 
 
-def desk(
-    *permissions: str,
-) -> Callable[
-    [Callable[Concatenate[DeskRequest, P], HttpResponseBase]],
-    Callable[Concatenate[HttpRequest, P], HttpResponseBase],
-]:
-    """A staff page: sign-in first, then the permissions (403 without), then the edition (403 below *plus*)."""
+View = Callable[..., "HttpResponseBase"]
 
-    def wrap(
-        view: Callable[Concatenate[DeskRequest, P], HttpResponseBase],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+
+def desk(*permissions: str) -> Callable[[View], View]:
+    """A staff page: sign-in first, then the permissions (403), then the edition (403 below *plus*)."""
+
+    def wrap(view: View) -> View:
         @functools.wraps(view)
-        def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not has_purchases():
                 return render(request, "billing/edition.html", status=403)
-            return view(request, *args, **kwargs)  # type: ignore[arg-type]
+            return view(request, *args, **kwargs)
 
-        guarded = permission_required(permissions, raise_exception=True)(page)
-        return login_required(vary_on_headers("HX-Request", "HX-Target")(guarded))
+        allowed: View = permission_required(permissions, raise_exception=True)(page)
+        return login_required(vary_on_headers("HX-Request", "HX-Target")(allowed))
 
     return wrap
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
+from collections.abc import Callable
 
 from django.db.models import F
 from django.http import Http404, HttpResponse
@@ -19,6 +21,9 @@ from billing.statuses import AttemptState
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done
 from billing.views.attempts import show_attempt
+
+MakeForm = Callable[..., ActionForm]
+"""The dialog's form, already told what it is about."""
 
 LINKS = {"copy_invoice_link": "invoice_link", "copy_pay_link": "pay_link"}
 """Actions that the browser does by itself; without scripts their address shows the link to be copied."""
@@ -45,7 +50,8 @@ def act(request: DeskRequest, pk: int, action: Action) -> HttpResponse:
         return _after_it_was_deleted(request)
     back = came_from(request, _home_of(invoice, action))
     if action.name in FORMS:
-        return _dialog(request, FORMS[action.name], action, invoice, back)
+        make = functools.partial(FORMS[action.name], invoice=invoice, user=request.user)
+        return _dialog(request, make, action, back)
     refusal = invoice.refusal(action, request.user)
     if refusal:
         return _refuse(request, refusal, back)
@@ -62,9 +68,8 @@ def act(request: DeskRequest, pk: int, action: Action) -> HttpResponse:
 def refund_payment(request: DeskRequest, pk: int) -> HttpResponse:
     payment = get_object_or_404(Payment.objects.select_related("invoice__contact"), pk=pk)
     back = came_from(request, reverse("billing:invoice", args=[payment.invoice_id]))
-    return _dialog(
-        request, RefundPaymentForm, PAYMENT_ACTIONS["refund"], payment.invoice, back, payment=payment
-    )
+    make = functools.partial(RefundPaymentForm, invoice=payment.invoice, user=request.user, payment=payment)
+    return _dialog(request, make, PAYMENT_ACTIONS["refund"], back)
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -78,43 +83,34 @@ def why_not(request: DeskRequest, pk: int) -> HttpResponse:
 
 
 def _home_of(invoice: Invoice, action: Action | None = None) -> str:
-    """Where to go after an action: the invoice, or the contact's purchases when there is no invoice any more."""
+    """Where to go after an action: the invoice, or the contact's purchases when there is no invoice any
+    more.
+    """
     if action and action.name == "delete":
         return reverse("billing:purchases", args=[invoice.contact_id])
     return reverse("billing:invoice", args=[invoice.pk])
 
 
-def _dialog(
-    request: DeskRequest,
-    form_class: type[ActionForm],
-    action: Action,
-    invoice: Invoice,
-    back: str,
-    **about: Payment,
-) -> HttpResponse:
-    subject = about.get("payment", invoice)
-    given = {"invoice": invoice, "user": request.user, **about}
+def _dialog(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
     if request.method == "POST":
         try:
             first_result(_key(request))
         except AlreadyDone as already:
             return answer(request, already.event, back)
-        return _do(request, form_class(request.POST, **given), action, back, given)
-    refusal = subject.refusal(action, request.user)
+        return _do(request, make, action, back)
+    form = make()
+    refusal = form.subject.refusal(action, request.user)
     if refusal:
         return _refuse(request, refusal, back)
     if request.htmx.target == "preview":
-        form = form_class(request.GET, **given)
-        return render(request, "billing/invoices/_preview.html", _context(form, action, back))
-    offered = {name: request.GET[name] for name in form_class.base_fields if name in request.GET}
-    return _ask(request, form_class(initial=offered, **given), action, back)
+        return render(request, "billing/invoices/_preview.html", _context(make(request.GET), action, back))
+    offered = {name: request.GET[name] for name in form.fields if name in request.GET}
+    return _ask(request, make(initial=offered), action, back)
 
 
-def _do(
-    request: DeskRequest, form: ActionForm, action: Action, back: str, given: dict[str, object]
-) -> HttpResponse:
-    subject = given.get("payment", form.invoice)
-    refusal = subject.refusal(action, request.user)  # type: ignore[attr-defined]
+def _do(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
+    form = make(request.POST)
+    refusal = form.subject.refusal(action, request.user)
     if refusal:
         return _refuse(request, refusal, back)
     if not form.is_valid():
@@ -127,9 +123,9 @@ def _do(
         form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
         return _ask(request, form, action, back, status=422)
     except Stale as stale:
-        return _ask_again(request, form, action, back, str(stale))
-    except Refused as refusal:
-        return _refuse(request, refusal, back)
+        return _ask_again(request, make, action, back, str(stale))
+    except Refused as refused_now:
+        return _refuse(request, refused_now, back)
     return answer(request, event, back)
 
 
@@ -152,23 +148,14 @@ def _context(form: ActionForm, action: Action, back: str) -> dict[str, object]:
     }
 
 
-def _ask_again(
-    request: DeskRequest, form: ActionForm, action: Action, back: str, notice: str
-) -> HttpResponse:
+def _ask_again(request: DeskRequest, make: MakeForm, action: Action, back: str, notice: str) -> HttpResponse:
     """The record changed meanwhile: the same dialog on the new state, with everything that was typed."""
-    form.invoice.refresh_from_db()
+    subject = make().subject
+    subject.refresh_from_db()
     data = request.POST.copy()
-    data["seen"], data["key"] = str(form.invoice.version), str(uuid.uuid4())
-    again = type(form)(data, **_given_again(form))
-    again.full_clean()
-    return _ask(request, again, action, back, status=409, notice=notice)
-
-
-def _given_again(form: ActionForm) -> dict[str, object]:
-    given: dict[str, object] = {"invoice": form.invoice, "user": form.user}
-    if isinstance(form, RefundPaymentForm):
-        given["payment"] = Payment.objects.select_related("invoice__contact").get(pk=form.payment.pk)
-    return given
+    data["key"] = str(uuid.uuid4())
+    data["seen"] = str(make().invoice.version)
+    return _ask(request, make(data), action, back, status=409, notice=notice)
 
 
 def _refuse(request: DeskRequest, refusal: Refused, back: str) -> HttpResponse:
@@ -184,7 +171,9 @@ def _key(request: DeskRequest) -> uuid.UUID | None:
 
 
 def _after_it_was_deleted(request: DeskRequest) -> HttpResponse:
-    """A second click on Delete shows the first result; anything else about a record that is gone is not found."""
+    """A second click on Delete shows the first result; anything else about a record that is gone is not
+    found.
+    """
     event = Event.objects.filter(key=_key(request)).first() if request.method == "POST" else None
     if event is None or event.key is None:
         raise Http404(_("This invoice does not exist."))

@@ -1,4 +1,6 @@
-"""What a page answers after a deed: a toast and a refresh in place, or a redirect for browsers without scripts."""
+"""What a page answers after a deed: a toast and a refresh in place, or a redirect for browsers without
+scripts.
+"""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
         "invoice": found,
         "contact": found.contact,
         "lines": section("lines", found.lines.order_by("position", "id"), request.GET, found.line_count),
-        "payments": section("payments", found.payments.for_list(), request.GET),  # type: ignore[attr-defined]
-        "attempts": found.attempts.for_list()[:LATEST],  # type: ignore[attr-defined]
+        "payments": section("payments", found.payments.for_list(), request.GET),
+        "attempts": found.attempts.for_list()[:LATEST],
         "mails": found.mails.order_by("-id").defer("text", "html")[:LATEST],
-        "events": section("events", found.events.for_timeline(), request.GET),  # type: ignore[attr-defined]
+        "events": section("events", found.events.for_timeline(), request.GET),
         "actions": found.available_actions(request.user),
         "today": timezone.localdate(),
         "now": timezone.now(),

@@ -1,4 +1,6 @@
-"""The Purchases tab: everything one contact bought, owes and paid, in one request with a constant number of queries."""
+"""The Purchases tab: everything one contact bought, owes and paid, in one request with a constant number of
+queries.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,15 @@ class CountedPaginator(Paginator[Any]):
         self.known = count
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return self.known
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One list of a page: ``name`` is its anchor and the name of its page's number in ``query``, which keeps the others."""
+    """One list of a page: ``name`` is its anchor and the name of its page's number in ``query``, which
+    keeps the others.
+    """
 
     name: str
     page: Page[Any]
@@ -60,7 +64,9 @@ class Section:
 
 
 def section(name: str, rows: QuerySet[Any], query: QueryDict, count: int | None = None) -> Section:
-    """The page of ``rows`` that the query string asks for; a page that does not exist is the nearest that does."""
+    """The page of ``rows`` that the query string asks for; a page that does not exist is the nearest that
+    does.
+    """
     paginator: Paginator[Any] = Paginator(rows, PER_PAGE) if count is None else CountedPaginator(rows, count)
     try:
         page = paginator.page(int(query.get(name, "1")[:6]))
@@ -73,7 +79,7 @@ def section(name: str, rows: QuerySet[Any], query: QueryDict, count: int | None 
 
 def contact_figures(contact: Contact) -> dict[str, Any]:
     """The *Invoice info* block: per currency, never added across currencies. Three queries."""
-    currencies = list(Invoice.objects.of(contact).figures_by_currency())
+    currencies = Invoice.objects.of(contact).figures_by_currency()
     last = (
         Invoice.objects.of(contact)
         .sales()

@@ -1,0 +1,160 @@
+"""The back office. Financial records are read here and changed nowhere but by the desk's guarded actions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from billing import money
+from billing.models import (
+    Attempt,
+    Card,
+    Event,
+    Invoice,
+    Mail,
+    Payment,
+    Product,
+    Series,
+    TaxRate,
+)
+from billing.templatetags.actions import Entry, invoice_entries, payment_entries
+
+admin.site.site_header = _("Counterfoil · back office")
+admin.site.site_title = _("Counterfoil")
+admin.site.index_title = _("Back office")
+
+KEPT_BACK = frozenset({"token", "card_token", "html", "key"})
+"""Columns that nobody needs to read: secrets, and the keys of single clicks."""
+
+
+class ReadOnly:
+    """Nothing is added, changed or deleted here, whatever the permissions say."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class RecordAdmin(ReadOnly, admin.ModelAdmin[Model]):
+    """A financial record, to be read, searched and filtered; its page leads to the guarded actions."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    change_form_template = "admin/billing/record.html"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [field.name for field in self.model._meta.fields if field.name not in KEPT_BACK]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        record = self.get_object(request, object_id)
+        entries = self.entries(record, request) if record else []
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "entries": entries}
+        )
+
+    def entries(self, record: Any, request: HttpRequest) -> list[Entry]:
+        """What the signed-in person may do with the record now, at the desk."""
+        return []
+
+
+class PaymentInline(ReadOnly, admin.TabularInline[Payment, Invoice]):
+    model = Payment
+    fields = ("received_on", "type", "status", "method", "amount", "currency", "reference")
+    max_num = 0
+    show_change_link = True
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(RecordAdmin):
+    list_display = ("__str__", "contact", "status", "invoice_date", "due_on", "currency", "total", "balance")
+    list_filter = ("status", "currency", "invoice_date")
+    list_select_related = ("contact",)
+    search_fields = ("number", "external_ref", "contact__name")
+    inlines: ClassVar = [PaymentInline]
+
+    def entries(self, record: Invoice, request: HttpRequest) -> list[Entry]:
+        return invoice_entries(record, request.user)
+
+    def view_on_site(self, obj: Any) -> str:
+        return reverse("billing:invoice", args=[obj.pk])
+
+
+@admin.register(Payment)
+class PaymentAdmin(RecordAdmin):
+    list_display = ("made_at", "contact", "invoice", "type", "status", "method", "amount", "currency")
+    list_filter = ("type", "status", "method", "currency", "gateway", "made_at")
+    list_select_related = ("contact", "invoice")
+    search_fields = ("gateway_ref", "reference", "invoice__number", "contact__name")
+
+    def entries(self, record: Payment, request: HttpRequest) -> list[Entry]:
+        return payment_entries(record, request.user)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(RecordAdmin):
+    list_display = ("started_at", "invoice", "kind", "state", "amount", "currency", "gateway", "message")
+    list_filter = ("kind", "state", "gateway", "started_at")
+    list_select_related = ("invoice",)
+    search_fields = ("gateway_ref", "invoice__number")
+
+
+@admin.register(Card)
+class CardAdmin(RecordAdmin):
+    list_display = ("__str__", "contact", "expiry", "is_default", "last_used_at", "removed_at")
+    list_filter = ("gateway", "is_default", "brand")
+    list_select_related = ("contact",)
+    search_fields = ("last4", "contact__name")
+
+
+@admin.register(Event)
+class EventAdmin(RecordAdmin):
+    list_display = ("at", "actor_name", "action", "subject", "text")
+    list_filter = ("action", "at")
+    search_fields = ("subject", "text", "actor_name")
+
+
+@admin.register(Mail)
+class MailAdmin(RecordAdmin):
+    list_display = ("made_at", "kind", "to", "subject", "state", "tries", "error")
+    list_filter = ("state", "kind", "made_at")
+    search_fields = ("to", "subject", "invoice__number")
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin[Product]):
+    list_display = ("name", "sku", "price_shown", "tax_rate", "is_active")
+    list_filter = ("is_active", "currency", "tax_rate")
+    list_select_related = ("tax_rate",)
+    search_fields = ("name", "sku")
+    show_full_result_count = False
+
+    @admin.display(description=_("price"), ordering="price")
+    def price_shown(self, product: Product) -> str:
+        return money.show(product.price, product.currency)
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(admin.ModelAdmin[TaxRate]):
+    list_display = ("name", "percent", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("name",)
+
+
+@admin.register(Series)
+class SeriesAdmin(admin.ModelAdmin[Series]):
+    """The format of the numbers may be changed; the count may not, or the numbers would not be gap-free."""
+
+    list_display = ("name", "format", "last")
+    readonly_fields = ("name", "last")

@@ -1,0 +1,226 @@
+"""Dialogs say what will happen, do it once, and notice that somebody else was quicker."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from billing.models import Event, Invoice, Payment
+from billing.statuses import InvoiceStatus
+from tests.factories import DECLINES, CardFactory, InvoiceFactory, PaymentFactory, UserFactory, refund_all
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true", "HX-Target": "dialog"}
+
+
+@pytest.fixture
+def desk(client: Client) -> Client:
+    client.force_login(UserFactory(role="Billing manager"))
+    return client
+
+
+def test_pay_says_balance_and_status_before_and_after(desk: Client) -> None:
+    invoice = InvoiceFactory()
+    card = CardFactory(contact=invoice.contact)
+
+    page = desk.get(f"/invoices/{invoice.pk}/pay/", headers=HTMX).content.decode()
+
+    assert "Charge $100.00 to Visa •• 4242" in page
+    assert "Money moves" in page
+    assert "$0.00" in page
+    assert "Closed" in page
+    assert f"card:{card.pk}" in page
+
+
+def test_the_preview_follows_what_is_typed(desk: Client) -> None:
+    invoice = InvoiceFactory()
+
+    page = desk.get(
+        f"/invoices/{invoice.pk}/pay/",
+        {"source": "cash", "amount": "30"},
+        headers={"HX-Request": "true", "HX-Target": "preview"},
+    ).content.decode()
+
+    assert "Record $30.00" in page
+    assert "$70.00" in page
+    assert "<form" not in page
+
+
+@pytest.mark.parametrize("typed", ["", "abc", "-5", "1e3", "NaN", "٣", "0.001", "9" * 40, "\x00"])
+def test_the_preview_survives_whatever_is_typed(desk: Client, typed: str) -> None:
+    invoice = InvoiceFactory()
+
+    response = desk.get(
+        f"/invoices/{invoice.pk}/pay/",
+        {"source": "card:99999", "amount": typed, "received_on": typed},
+        headers={"HX-Request": "true", "HX-Target": "preview"},
+    )
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("typed", "rule"),
+    [
+        ("0", "must be more than 0"),
+        ("-5", "must be more than 0"),
+        ("100.01", "at most $100.00 is possible"),
+        ("0.001", "USD has 2 decimals"),
+        ("1e2", "write a plain number"),
+        ("١٠", "write a plain number"),
+        ("1,00", "write a plain number"),
+        ("Infinity", "write a plain number"),
+        ("99999999999999999999", "write a plain number"),
+        ("", "This field is required"),
+    ],
+)
+def test_an_impossible_amount_is_refused_with_the_rule_and_keeps_what_was_typed(
+    desk: Client, typed: str, rule: str
+) -> None:
+    invoice = InvoiceFactory()
+
+    response = desk.post(
+        f"/invoices/{invoice.pk}/pay/",
+        {"source": "cheque", "amount": typed, "reference": "no. 17 <script>"},
+    )
+
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert rule in page
+    assert "no. 17 &lt;script&gt;" in page
+    assert not Payment.objects.exists()
+
+
+def test_the_same_key_a_second_time_shows_the_first_result_and_does_nothing(desk: Client) -> None:
+    invoice = InvoiceFactory()
+    asked = {"source": "cash", "amount": "40", "key": str(uuid4())}
+
+    first = desk.post(f"/invoices/{invoice.pk}/pay/", asked)
+    second = desk.post(f"/invoices/{invoice.pk}/pay/", asked)
+
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert Payment.objects.count() == 1
+
+
+def test_deleting_twice_with_one_key_shows_the_first_result(desk: Client) -> None:
+    invoice = InvoiceFactory(status=InvoiceStatus.DRAFT)
+    key = {"key": str(uuid4())}
+
+    first = desk.post(f"/invoices/{invoice.pk}/delete/", key)
+    second = desk.post(f"/invoices/{invoice.pk}/delete/", key)
+    other = desk.post(f"/invoices/{invoice.pk}/delete/", {"key": str(uuid4())})
+
+    assert (first.status_code, second.status_code, other.status_code) == (302, 302, 404)
+    assert Event.objects.filter(action="delete").count() == 1
+
+
+def test_a_dialog_opened_before_a_change_is_answered_with_the_new_state(desk: Client) -> None:
+    invoice = InvoiceFactory()
+    seen = invoice.version
+    PaymentFactory(invoice=invoice, amount=Decimal(30))
+
+    response = desk.post(
+        f"/invoices/{invoice.pk}/write_off/", {"reason": "Moved abroad", "seen": seen, "key": str(uuid4())}
+    )
+
+    page = response.content.decode()
+    assert response.status_code == 409
+    assert "has changed since you opened it" in page
+    assert "$70.00" in page
+    assert "Moved abroad" in page
+    invoice.refresh_from_db()
+    assert invoice.status == InvoiceStatus.OPEN
+
+
+def test_the_dialog_that_was_answered_with_the_new_state_can_be_sent_again(desk: Client) -> None:
+    invoice = InvoiceFactory()
+    seen = invoice.version
+    PaymentFactory(invoice=invoice, amount=Decimal(30))
+    url = f"/invoices/{invoice.pk}/write_off/"
+    form = desk.post(url, {"reason": "", "seen": seen, "key": str(uuid4())}).context["form"]
+
+    response = desk.post(url, {"reason": "", "seen": form["seen"].value(), "key": form["key"].value()})
+
+    assert response.status_code == 302
+    invoice.refresh_from_db()
+    assert (invoice.status, str(invoice.written_off_amount)) == (InvoiceStatus.WRITTEN_OFF, "70.000")
+
+
+def test_a_declined_card_offers_what_may_become_of_the_invoice(desk: Client) -> None:
+    invoice = InvoiceFactory()
+    card = CardFactory(contact=invoice.contact, number=DECLINES)
+
+    response = desk.post(
+        f"/invoices/{invoice.pk}/pay/", {"source": f"card:{card.pk}", "amount": "100"}, headers=HTMX
+    )
+
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "The card was declined. No money was taken." in page
+    assert [word in page for word in ("Mark unpaid", "Run collections", "Void")] == [True, True, True]
+    assert "changed" in response.headers["HX-Trigger"]
+
+
+def test_support_is_not_offered_to_void_after_a_decline(client: Client) -> None:
+    client.force_login(UserFactory(role="Support"))
+    invoice = InvoiceFactory()
+    card = CardFactory(contact=invoice.contact, number=DECLINES)
+
+    response = client.post(
+        f"/invoices/{invoice.pk}/pay/", {"source": f"card:{card.pk}", "amount": "100"}, follow=True
+    )
+
+    actions = [action.name for action, _form in response.context["choices"]]
+    assert actions == ["mark_unpaid", "run_collections"]
+
+
+def test_another_contacts_card_cannot_be_charged(desk: Client) -> None:
+    invoice, stranger = InvoiceFactory(), CardFactory()
+
+    response = desk.post(
+        f"/invoices/{invoice.pk}/pay/", {"source": f"card:{stranger.pk}", "amount": "100"}
+    )
+
+    assert response.status_code == 422
+    assert not Payment.objects.exists()
+
+
+def test_a_payment_is_refunded_once_and_then_not_offered_again(desk: Client) -> None:
+    payment = PaymentFactory()
+    asked = {"amount": "100", "route": "recorded"}
+
+    first = desk.post(f"/payments/{payment.pk}/refund/", asked)
+    second = desk.post(f"/payments/{payment.pk}/refund/", asked)
+
+    assert (first.status_code, second.status_code) == (302, 409)
+    assert "All of this payment has been refunded." in second.content.decode()
+    assert Invoice.objects.get().status == InvoiceStatus.REFUNDED
+
+
+def test_a_refund_cannot_be_refunded(desk: Client) -> None:
+    invoice = InvoiceFactory(status=InvoiceStatus.CLOSED)
+    refund_all(invoice)
+    refund = invoice.payments.get(type="refund")
+
+    response = desk.post(f"/payments/{refund.pk}/refund/", {"amount": "1", "route": "recorded"})
+
+    assert response.status_code == 409
+
+
+def test_voiding_a_paid_invoice_warns_that_no_money_goes_back(desk: Client) -> None:
+    invoice = InvoiceFactory(status=InvoiceStatus.CLOSED)
+
+    page = desk.get(f"/invoices/{invoice.pk}/void/").content.decode()
+
+    assert "Voiding returns no money: $100.00 stays paid." in page
+
+
+def test_the_way_back_never_leads_to_another_site(desk: Client) -> None:
+    invoice = InvoiceFactory()
+
+    response = desk.post(f"/invoices/{invoice.pk}/void/", {"next": "https://evil.example/"})
+
+    assert response.headers["Location"] == f"/invoices/{invoice.pk}/"

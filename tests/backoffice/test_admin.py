@@ -1,0 +1,92 @@
+"""The back office reads financial records and changes none; what it sells from, it may change."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from billing.admin import RecordAdmin
+from billing.models import Invoice, Payment, Product, Series
+from billing.statuses import InvoiceStatus
+from tests.factories import InvoiceFactory, PaymentFactory, ProductFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+RECORDS = [model for model, site in admin.site._registry.items() if isinstance(site, RecordAdmin)]
+
+
+@pytest.fixture
+def office(client: Client) -> Client:
+    client.force_login(UserFactory(role="Administrator", is_staff=True))
+    return client
+
+
+@pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)
+def test_a_financial_record_has_a_list_and_no_way_to_add(office: Client, model: type[Invoice]) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+    assert office.get(reverse(f"{name}_changelist")).status_code == 200
+    assert office.get(reverse(f"{name}_changelist"), {"q": "x"}).status_code == 200
+    assert office.get(reverse(f"{name}_add")).status_code == 403
+
+
+def test_a_superuser_can_neither_change_nor_delete_a_payment(client: Client) -> None:
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    payment = PaymentFactory()
+    page = reverse("admin:billing_payment_change", args=[payment.pk])
+
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"amount": "1"}).status_code == 403
+    assert client.post(reverse("admin:billing_payment_delete", args=[payment.pk])).status_code == 403
+    assert Payment.objects.get().amount == 100
+
+
+def test_the_page_of_an_invoice_leads_to_its_guarded_actions_only(office: Client) -> None:
+    invoice = InvoiceFactory(status=InvoiceStatus.CLOSED)
+
+    page = office.get(reverse("admin:billing_invoice_change", args=[invoice.pk])).content.decode()
+
+    assert f'href="/invoices/{invoice.pk}/refund/' in page
+    assert f'href="/invoices/{invoice.pk}/pay/' not in page
+
+
+def test_a_secret_link_is_not_shown(office: Client) -> None:
+    invoice = InvoiceFactory()
+
+    page = office.get(reverse("admin:billing_invoice_change", args=[invoice.pk])).content.decode()
+
+    assert page.count(invoice.token) == page.count(f'data-copy="{invoice.token}') == 0
+
+
+def test_a_product_may_be_changed_but_not_to_a_price_finer_than_its_currency(office: Client) -> None:
+    product = ProductFactory()
+    page = reverse("admin:billing_product_change", args=[product.pk])
+    given = {"name": "Lantern", "sku": "L-1", "price": "1.5", "currency": "JPY", "is_active": "on"}
+
+    refused = office.post(page, given)
+    taken = office.post(page, {**given, "currency": "USD"})
+
+    assert "JPY has 0 decimals" in refused.content.decode()
+    assert taken.status_code == 302
+    assert Product.objects.get().sku == "L-1"
+
+
+@pytest.mark.parametrize("bad", ["INV", "INV-{0}", "{number.real.__class__}", "{number", "{number:Z}"])
+def test_a_number_format_that_cannot_count_is_refused(office: Client, bad: str) -> None:
+    InvoiceFactory()
+    series = Series.objects.get()
+    page = reverse("admin:billing_series_change", args=[series.pk])
+
+    response = office.post(page, {"format": bad})
+
+    assert response.status_code == 200
+    series.refresh_from_db()
+    assert series.format == "INV-{number:06d}"
+
+
+def test_support_has_no_back_office(client: Client) -> None:
+    client.force_login(UserFactory(role="Support"))
+
+    assert client.get("/admin/").status_code == 302
