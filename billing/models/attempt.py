@@ -42,7 +42,14 @@ SAME_KEY_FOR = timedelta(hours=23)
 """Gateways forget keys after a day: a refund may be repeated under its key only while the gateway remembers
 it.
 """
+REFUND_NEVER_CAME_AFTER = timedelta(hours=25)
+"""Two hours after the last moment at which anybody sends a refund, one that the gateway does not know of was
+never made.
+"""
 PAGE_LIVES = timedelta(hours=24)
+TOLD = frozenset({AttemptState.PENDING, AttemptState.NEEDS_ACTION})
+WAITING = sorted(IN_FLIGHT | {AttemptState.PAGE_OPEN})
+"""States that are not final, as the index of what is due has them."""
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -60,7 +67,11 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
 
     def due(self, at: datetime) -> AttemptQuerySet:
         """Attempts that somebody should ask the gateway about now, the longest waiting first."""
-        return self.exclude(state__in=FINAL).filter(due_at__lte=at).order_by("due_at", "id")
+        return self.filter(state__in=WAITING, due_at__lte=at).order_by("due_at", "id")
+
+    def call_up(self, at: datetime) -> int:
+        """Make all that their own process was left alone with for long enough due now; how many."""
+        return self.filter(state__in=WAITING, started_at__lte=at - GRACE, due_at__gt=at).update(due_at=at)
 
     def for_list(self) -> AttemptQuerySet:
         return self.select_related("invoice", "card").order_by("-started_at", "-id")
@@ -113,7 +124,7 @@ class Attempt(models.Model):
             models.Index(
                 fields=["due_at"],
                 name="attempt_due",
-                condition=Q(state__in=sorted(IN_FLIGHT | {AttemptState.PAGE_OPEN})),
+                condition=Q(state__in=WAITING),
             ),
             models.Index(
                 fields=["opened_from", "settled_at"],
@@ -187,6 +198,7 @@ class Attempt(models.Model):
             self.settle(Outcome(AttemptState.NOT_CHARGED, message=never), expected_ref="")
             return
         if not self._write_down(ref):
+            self.refresh_from_db(fields=["state", "message", "settled_at"])
             return
         outside_transaction()
         self.settle(self._asked_safely(lambda gateway: gateway.confirm(ref, key=self.key)))
@@ -205,7 +217,10 @@ class Attempt(models.Model):
         return True
 
     def _send_refund(self, gateway: Gateway) -> Outcome:
+        """Raises TimeoutError once the gateway may have forgotten the key, even to a process that slept."""
         assert self.refund_of is not None  # a constraint of the table
+        if timezone.now() - self.started_at >= SAME_KEY_FOR:
+            raise TimeoutError("The gateway may have forgotten this key: it could refund twice.")
         return gateway.refund(
             self.refund_of.gateway_ref, key=self.key, amount=self.amount, currency=self.currency
         )
@@ -226,11 +241,11 @@ class Attempt(models.Model):
         outside_transaction()
         if self.is_final:
             return
-        if self.state == AttemptState.PAGE_OPEN:
-            if at - self.started_at > PAGE_LIVES or not self.page_ref:
-                self.close_page(at=at)
-            else:
-                self._ask_page(at, lambda gateway: gateway.page_result(self.page_ref))
+        is_open = self.state == AttemptState.PAGE_OPEN
+        if is_open and (at - self.started_at > PAGE_LIVES or not self.page_ref):
+            self.close_page(at=at)
+        elif is_open or (self.page_ref and not self.gateway_ref):
+            self._ask_page(at, lambda gateway: gateway.page_result(self.page_ref))
         elif self.kind == AttemptKind.REFUND:
             self.settle(self._asked_safely(lambda gateway: self._ask_refund(gateway, at)), at=at)
         elif not self.gateway_ref:
@@ -263,9 +278,13 @@ class Attempt(models.Model):
         found = gateway.find_refund(self.refund_of.gateway_ref, key=self.key)
         if found:
             return found
-        if at - self.started_at < SAME_KEY_FOR:
+        age = at - self.started_at
+        if age < SAME_KEY_FOR:
             return self._send_refund(gateway)
-        return Outcome(AttemptState.UNKNOWN)
+        if age < REFUND_NEVER_CAME_AFTER:
+            return Outcome(AttemptState.UNKNOWN)
+        words = _now("The gateway knows of no such refund. No money went back; it is safe to try again.")
+        return Outcome(AttemptState.NOT_CHARGED, message=words)
 
     # -- hosted pages
 
@@ -288,13 +307,14 @@ class Attempt(models.Model):
         except Exception as error:
             log.exception("Attempt %s: the gateway opened no page", self.key)
             words = _now(
-                "The card company did not answer. Nothing was charged; please try again in a few minutes."
+                "The card company did not answer, so no payment page could be opened. Please try again in a"
+                " few minutes."
             )
             self.settle(Outcome(AttemptState.NOT_CHARGED, message=words), expected_ref="")
             raise NotOffered(words) from error
         if not self._write_page_down(page):
             self._expire_unseen(page)
-            raise NotOffered(_now("The invoice changed just now. Nothing was charged; please try again."))
+            raise NotOffered(_now("The invoice changed at this very moment. Please look again."))
         return page
 
     def _write_page_down(self, page: Page) -> bool:
@@ -363,31 +383,44 @@ class Attempt(models.Model):
             self.invoice = invoice  # the locked one, which the caller may hold too
             refs = (self.gateway_ref, self.page_ref)
             moved_on = expected_ref is not None and refs != (expected_ref, page_ref)
-            if self.is_final or moved_on:
+            if moved_on or (self.is_final and not self._proves_wrong(outcome)):
                 return
             if outcome.state in FINAL:
                 self._finish(outcome, card, at)
             else:
                 self._wait(outcome, at)
 
+    def _proves_wrong(self, outcome: Outcome) -> bool:
+        """Whether the gateway took money after it had said that it never would: booked, with an alarm."""
+        wrong = self.state == AttemptState.NOT_CHARGED and outcome.state == AttemptState.APPROVED
+        if wrong:
+            log.error("Attempt %s: the gateway moved money after it had said that it would not", self.key)
+        return wrong
+
     def _finish(self, outcome: Outcome, card: CardDetails | None, at: datetime) -> None:
+        nobody_came = self.state == AttemptState.PAGE_OPEN and outcome.state == AttemptState.NOT_CHARGED
         self.state = outcome.state
         self.gateway_ref = outcome.ref or self.gateway_ref
         self.code, self.message, self.is_hard = outcome.code[:60], outcome.message[:255], outcome.hard
         self.settled_at = at
         self.save(update_fields=["state", "gateway_ref", "code", "message", "is_hard", "settled_at"])
-        self.invoice.book(self, card=card, at=at)
+        if not nobody_came:  # a page that was closed unused blocked nothing and is no news
+            self.invoice.book(self, card=card, at=at)
 
     def _wait(self, outcome: Outcome, at: datetime) -> None:
-        """Not final: keep asking, at growing distance."""
-        state = outcome.state if outcome.state != AttemptState.STARTED else self.state
+        """Not final: keep asking, at growing distance.
+
+        No answer says nothing new about an attempt of which the gateway has said something before. While
+        another attempt is in flight, a page goes on waiting where it is.
+        """
         blocked = self.state == AttemptState.PAGE_OPEN and self.invoice.awaiting_gateway
-        if not blocked:  # another attempt is in flight: this one goes on waiting where it is
-            changed = self.state != state
-            self.state = state
+        known = outcome.state == AttemptState.UNKNOWN and self.state in TOLD
+        if not blocked and not known:
+            before = self.state
+            self.state = outcome.state if outcome.state != AttemptState.STARTED else self.state
             self.gateway_ref = outcome.ref or self.gateway_ref
             self.code, self.message = outcome.code[:60], outcome.message[:255]
-            if changed:
+            if self.state != before:
                 self.invoice.wait_for(self)
         self.asked += 1
         self.due_at = next_time(self.asked, at)
@@ -400,7 +433,16 @@ class Attempt(models.Model):
 
     @classmethod
     def start(cls, invoice: Invoice, by: Actor, *, kind: AttemptKind, gateway: str, **given: Any) -> Attempt:
-        """Write the attempt down, in the caller's transaction, before the gateway hears of it."""
+        """Write the attempt down, in the caller's transaction, before the gateway hears of it.
+
+        Raises NotOffered when a customer could pay on an open page at the same time.
+        """
+        if kind == AttemptKind.CHARGE and cls.objects.open_pages().filter(invoice=invoice).exists():
+            words = _now(
+                "A payment page of %(invoice)s is open and has not been closed yet. Nothing was charged;"
+                " please try again in a minute."
+            )
+            raise NotOffered(words % {"invoice": invoice})
         now = timezone.now()
         return cls.objects.create(
             invoice=invoice,
