@@ -55,7 +55,8 @@ class Terms:
 class Entry:
     """A line that can be kept. ``contact`` is empty where the line names no customer.
 
-    ``quantity`` and ``amount`` are positive, on cancellations too.
+    ``quantity`` and ``amount`` are positive, on cancellations too. A ``country`` that cannot be kept is left
+    out: the purchase does not depend on it.
     """
 
     row: Row
@@ -67,6 +68,7 @@ class Entry:
     price: Decimal
     amount: Decimal
     moment: datetime
+    country: str
 
     @property
     def product_key(self) -> str:
@@ -107,6 +109,7 @@ def entry_of(row: Row, terms: Terms) -> Entry:
         price=price,
         amount=amount,
         moment=_moment(row, terms),
+        country=_tidied(row.country, LONGEST["country"])[0],
     )
 
 

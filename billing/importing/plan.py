@@ -136,7 +136,7 @@ def _other_than(document: Document, invoice: tuple[Decimal, str], currency: str)
 
 def _meet_customers(plan: Plan, documents: Iterable[Document], unknown_contact: str) -> None:
     for document in documents:
-        country = document.entries[0].row.country.strip()
+        country = document.entries[0].country
         plan.countries[document.contact] = country or plan.countries.get(document.contact, "")
     plan.contact_pks = known.contacts(plan.countries)
     if "" in plan.countries and (pk := known.contact_named(unknown_contact)):

@@ -159,6 +159,13 @@ def test_countries_are_known_by_the_names_that_traders_use(country: str, code: s
     assert Contact.objects.get().country == code
 
 
+@pytest.mark.parametrize("country", ["Fra\0nce", "x" * 101, "🏝", ""])
+def test_a_country_that_says_nothing_costs_no_line(country: str, tmp_path: Path) -> None:
+    assert run_import(written(tmp_path, line(country=country))).rejected == []
+    contact = Contact.objects.get()
+    assert (contact.country, contact.notes) == ("", "Country: 🏝" if country == "🏝" else "")
+
+
 def test_the_day_is_that_of_the_given_zone(tmp_path: Path) -> None:
     run_import(
         written(
