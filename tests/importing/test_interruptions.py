@@ -1,11 +1,12 @@
 """An import that is stopped, or meets somebody else's work, leaves whole documents and can be run again."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from billing import books
 from billing.importing import writing
@@ -108,3 +109,30 @@ def test_purchases_that_somebody_records_meanwhile_are_not_recorded_twice(
     with pytest.raises(CommandError, match="recorded the same purchases meanwhile"):
         run_import(written(tmp_path, *CANCELLED))
     assert not Invoice.objects.exists()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_nobody_changes_an_invoice_while_its_refund_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, seen = writing._write_refund, []
+
+    def while_another_asks(*args: Any) -> None:
+        with ThreadPoolExecutor(1) as other:
+            seen.append(other.submit(is_locked).result())
+        plain(*args)
+
+    def is_locked() -> bool:
+        try:
+            with transaction.atomic():
+                Invoice.objects.select_for_update(nowait=True).get()
+        except OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
+    monkeypatch.setattr(writing, "_write_refund", while_another_asks)
+    run_import(written(tmp_path, *CANCELLED))
+    assert seen == [True]
