@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from billing.views import act, attempts, cards, invoices, public, purchases
+from billing.views import act, attempts, cards, editor, invoices, public, purchases
 
 register_converter(act.ActionConverter, "action")
 
@@ -8,13 +8,17 @@ app_name = "billing"
 urlpatterns = [
     path("contacts/<int:pk>/purchases/", purchases.purchases, name="purchases"),
     path("contacts/<int:pk>/timeline/", purchases.contact_timeline, name="contact_timeline"),
+    path("contacts/<int:pk>/invoices/new/", editor.new, name="invoice_new"),
     path("contacts/<int:pk>/cards/new/", cards.add, name="card_add"),
     path("contacts/<int:pk>/cards/<uuid:key>/", cards.come_back, name="card_return"),
     path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
     path("cards/<int:pk>/remove/", cards.remove, name="card_remove"),
     path("invoices/<int:pk>/", invoices.invoice, name="invoice"),
+    path("invoices/<int:pk>/edit/", editor.edit, name="invoice_edit"),
     path("invoices/<int:pk>/why-not/", act.why_not, name="why_not"),
     path("invoices/<int:pk>/<action:action>/", act.act, name="act"),
+    path("totals/", editor.totals, name="totals"),
+    path("products/", editor.product_search, name="product_search"),
     path("payments/<int:pk>/refund/", act.refund_payment, name="payment_refund"),
     path("attempts/<int:pk>/", attempts.attempt, name="attempt"),
     path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),

@@ -155,37 +155,27 @@
   });
   on("htmx:load", ({ detail }) => $$("[data-bulk]", detail.elt.parentElement || document).forEach(count));
 
-  // The line editor: rows of a Django formset.
-  const shown = (editor) => $$("[data-row]", editor).filter((row) => !row.hidden);
+  // The line editor: rows whose order on the page is the order of the lines.
+  const shown = (editor) => $$("[data-row]", editor);
   const part = (row, name) => $(`[name$="-${name}"]`, row);
-  function settle(editor) {
-    shown(editor).forEach((row, index) => { if (part(row, "ORDER")) part(row, "ORDER").value = index + 1; });
-    editor.dispatchEvent(new Event("input", { bubbles: true }));
-  }
+  const settle = (editor) => editor.dispatchEvent(new Event("input", { bubbles: true }));
   const first = (row) => $("input:not([type=hidden]), select, textarea", row)?.focus();
   function addRow(editor) {
-    const total = $(`[name="${editor.dataset.rows}-TOTAL_FORMS"]`), limit = $(`[name="${editor.dataset.rows}-MAX_NUM_FORMS"]`);
-    if (limit && +total.value >= +limit.value) return toast({ text: editor.dataset.full || words.failed, level: "error" });
-    const blank = document.createElement("template");
-    blank.innerHTML = $("template", editor).innerHTML.replaceAll("__prefix__", total.value);
-    const row = blank.content.firstElementChild;
+    if (shown(editor).length >= +editor.dataset.most) return toast({ text: editor.dataset.full, level: "error" });
+    const row = $("template", editor).content.firstElementChild.cloneNode(true);
     $("[data-rows-body]", editor).append(row);
-    total.value = +total.value + 1;
     window.htmx?.process(row);
     settle(editor);
     first(row);
   }
   function removeRow(editor, row) {
-    const rows = shown(editor), at = rows.indexOf(row), next = rows[at + 1] || rows[at - 1];
-    const mark = part(row, "DELETE");
-    if (mark?.type === "checkbox") mark.checked = true;
-    else mark.value = "on";
-    row.hidden = true;
+    const next = row.nextElementSibling || row.previousElementSibling;
+    row.remove();
     settle(editor);
-    next ? first(next) : $("[data-add]", editor)?.focus();
+    next ? first(next) : addRow(editor);
   }
   function moveRow(editor, row, step) {
-    const rows = shown(editor), other = rows[rows.indexOf(row) + step], focus = document.activeElement;
+    const other = step < 0 ? row.previousElementSibling : row.nextElementSibling, focus = document.activeElement;
     if (!other) return;
     step < 0 ? other.before(row) : other.after(row);
     focus.focus();
@@ -193,20 +183,25 @@
   }
   function fill(button) {
     const row = button.closest("[data-row]");
-    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
-      const input = part(row, name);
-      if (input?.type === "checkbox") input.checked = value;
-      else if (input) input.value = value;
-    }
+    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) part(row, name).value = value;
     $("input", button.closest(".combo")).focus();
     button.closest(".found").replaceChildren();
     settle(row.closest("[data-rows]"));
   }
+  on("input", ({ target }) => {
+    const row = target.closest?.("[data-row]");
+    if (!row || target !== part(row, "description") || target.value) return;
+    for (const name of ["product", "sku"]) part(row, name).value = ""; // what is written next is another thing
+  });
+  on("htmx:afterSwap", ({ detail: { target } }) => {
+    const amounts = JSON.parse($("[data-amounts]", target)?.dataset.amounts || "null");
+    if (amounts) $$("[data-amount]").forEach((cell, at) => { cell.textContent = amounts[at] ?? ""; });
+  });
   function editorKey(event, row) {
     const editor = row.closest("[data-rows]"), step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (event.altKey && step) moveRow(editor, row, step);
     else if (event.key === "Enter" && event.target.matches("input")) {
-      const rows = shown(editor), next = rows[rows.indexOf(row) + 1];
+      const next = row.nextElementSibling;
       next ? part(next, event.target.name.split("-").pop())?.focus() : addRow(editor);
     } else return;
     event.preventDefault();
@@ -231,7 +226,7 @@
     const button = event.target.closest("button, a");
     if (!button) return;
     const { dataset } = button, row = button.closest("[data-row]"), editor = button.closest("[data-rows]");
-    if ("copy" in dataset || ("close" in dataset && dialog.open)) event.preventDefault(); // links lead on without the script
+    if ("copy" in dataset || ("close" in dataset && dialog.open) || (editor && button.name === "do")) event.preventDefault(); // without the script they lead on
     if ("copy" in dataset) copy(button);
     else if ("close" in dataset) (button.closest(".toast") || { remove: () => dialog.close() }).remove();
     else if ("fill" in dataset) fill(button);
@@ -269,9 +264,13 @@
   on("keydown", (event) => {
     const { target, key } = event;
     const menu = target.closest?.(".menu:popover-open"), combo = target.closest?.(".combo"), row = target.closest?.("[data-row]");
+    if (key === "Enter" && (event.ctrlKey || event.metaKey) && target.form?.matches("[data-editor]")) {
+      return $$("[data-deed]", target.form).find((deed) => deed.checkVisibility())?.click();
+    }
     if (menu) return menuKey(event, menu);
     if (combo && !event.altKey && comboKey(event, combo)) return key === "Enter" && event.preventDefault();
     if (row && (event.altKey || key === "Enter")) return editorKey(event, row);
+    if (key === "Enter" && target.matches("[data-editor] input")) return event.preventDefault(); // a charge is pressed, never slipped into
     const typing = target.matches?.("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog:modal")) return;
     const button = `[data-key="${CSS.escape(key)}"]`, deed = (current?.isConnected && $(button, current)) || $(button);
