@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from django.contrib import admin
 from django.db.models import Model
@@ -85,7 +86,7 @@ class InvoiceAdmin(RecordAdmin):
     inlines: ClassVar = [PaymentInline]
 
     def entries(self, record: Invoice, request: HttpRequest) -> list[Entry]:
-        return invoice_entries(record, request.user)
+        return invoice_entries(record, request.user, quote(request.path))
 
     def view_on_site(self, obj: Any) -> str:
         return reverse("billing:invoice", args=[obj.pk])
@@ -99,7 +100,7 @@ class PaymentAdmin(RecordAdmin):
     search_fields = ("gateway_ref", "reference", "invoice__number", "contact__name")
 
     def entries(self, record: Payment, request: HttpRequest) -> list[Entry]:
-        return payment_entries(record, request.user)
+        return payment_entries(record, request.user, quote(request.path))
 
 
 @admin.register(Attempt)

@@ -25,10 +25,14 @@ class Invoice(Refunding, Editing, Ending, Sending, Visiting):
 
     class Meta:
         default_permissions = ("view", "add")
-        permissions: ClassVar = INVOICE_PERMISSIONS
+        permissions = INVOICE_PERMISSIONS
         verbose_name = _("invoice")
         indexes: ClassVar = [
-            models.Index(fields=["contact", "-invoice_date", "-id"], name="invoice_by_contact"),
+            models.Index(  # carries all that a contact's figures are made of: no row need be read
+                fields=["contact", "-invoice_date", "-id"],
+                include=["currency", "status", "line_count", "balance", "paid", "refunded"],
+                name="invoice_by_contact",
+            ),
             models.Index(fields=["-invoice_date", "-id"], name="invoice_by_date"),
             models.Index(fields=["status", "-invoice_date", "-id"], name="invoice_by_status"),
             models.Index(

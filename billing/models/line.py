@@ -37,12 +37,17 @@ class LineInput:
         )
 
 
+SHOWN = ("description", "quantity", "unit_price", "discount", "total", "position")
+"""What the purchase history shows of a line."""
+
+
 class InvoiceLineQuerySet(models.QuerySet["InvoiceLine"]):
     def history_of(self, contact: Contact) -> InvoiceLineQuerySet:
         """The contact's purchases, newest first, each with its invoice for date and status."""
         return (
             self.filter(invoice__contact=contact)
             .select_related("invoice")
+            .only(*SHOWN, *(f"invoice__{name}" for name in ("number", "status", "currency", "invoice_date")))
             .order_by("-invoice__invoice_date", "-invoice_id", "position", "id")
         )
 

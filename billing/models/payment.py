@@ -43,7 +43,10 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.filter(type=PaymentType.PAYMENT, method=PaymentMethod.CARD).order_by("-made_at", "-id")
 
     def for_list(self) -> PaymentQuerySet:
-        return self.select_related("invoice").order_by("-made_at", "-id")
+        """Newest first, with what a row shows of the invoice."""
+        loaded = [field.name for field in self.model._meta.concrete_fields]
+        of_invoice = [f"invoice__{name}" for name in ("number", "status", "currency", "awaiting_gateway")]
+        return self.select_related("invoice").only(*loaded, *of_invoice).order_by("-made_at", "-id")
 
     def delete(self) -> NoReturn:
         raise TypeError("Payments are final: they are never deleted.")
@@ -134,7 +137,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_type_display()} {money.show(abs(self.amount), self.currency)}"
+        return f"{self.type_label} {money.show(abs(self.amount), self.currency)}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -144,11 +147,21 @@ class Payment(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("Payments are final: they are never deleted.")
 
+    @property
+    def type_label(self) -> str:
+        """As ``get_type_display``, which builds the list of all labels at every call; these are for lists."""
+        return str(PaymentType(self.type).label)
+
+    @property
+    def status_label(self) -> str:
+        return str(PaymentStatus(self.status).label)
+
     # -- what may be done
 
     def available_actions(self, user: Viewer) -> list[Action]:
         """The actions that this user may take now. ``invoice`` should be loaded."""
-        return [action for action in PAYMENT_ACTIONS.values() if self.refusal(action, user) is None]
+        offered = (action for action in PAYMENT_ACTIONS.values() if self.status in action.on)
+        return [action for action in offered if self.refusal(action, user) is None]
 
     def can(self, name: str, user: Viewer) -> bool:
         return self.refusal(PAYMENT_ACTIONS[name], user) is None
@@ -196,7 +209,7 @@ class Payment(models.Model):
         """``Visa •• 4242``, ``Cheque 17``: how the money came, for people."""
         if self.card_last4:
             return f"{self.card_brand} •• {self.card_last4}"
-        return f"{self.get_method_display()} {self.reference}".strip()
+        return f"{PaymentMethod(self.method).label} {self.reference}".strip()
 
     def show(self, amount: Decimal) -> str:
         return money.show(amount, self.currency)

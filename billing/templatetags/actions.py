@@ -21,21 +21,23 @@ KEYS = {"pay": "p"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a menu. ``dialog``: opens in place; ``copy``: the text that goes to the clipboard."""
+    """A line of a menu. ``href`` knows the way back, ``dialog`` opens in place, ``copy`` is copied."""
 
     action: Action
     url: str
+    href: str
     dialog: bool
     copy: str = ""
     key: str = ""
 
 
-def invoice_entries(invoice: Invoice, user: Any) -> list[Entry]:
+def invoice_entries(invoice: Invoice, user: Any, way_back: str) -> list[Entry]:
     base = reverse("billing:invoice", args=[invoice.pk])
     return [
         Entry(
             action,
             f"{base}{action.name}/",
+            f"{base}{action.name}/?next={way_back}",
             dialog=action.name in FORMS,
             copy=getattr(invoice, LINKS[action.name]) if action.name in LINKS else "",
             key=KEYS.get(action.name, ""),
@@ -44,39 +46,50 @@ def invoice_entries(invoice: Invoice, user: Any) -> list[Entry]:
     ]
 
 
-def payment_entries(payment: Payment, user: Any) -> list[Entry]:
+def payment_entries(payment: Payment, user: Any, way_back: str) -> list[Entry]:
     urls = {
-        "refund": reverse("billing:payment_refund", args=[payment.pk]),
-        "export": f"{reverse('billing:payments_export')}?ids={payment.pk}",
+        "refund": f"{reverse('billing:payment_refund', args=[payment.pk])}?",
+        "export": f"{reverse('billing:payments_export')}?ids={payment.pk}&",
     }
     return [
-        Entry(action, urls[action.name], dialog=action.name == "refund")
+        Entry(
+            action,
+            urls[action.name][:-1],
+            f"{urls[action.name]}next={way_back}",
+            dialog=action.name == "refund",
+        )
         for action in payment.available_actions(user)
     ]
 
 
-def _menu(context: Any, entries: list[Entry], **more: Any) -> dict[str, Any]:
-    return {"entries": entries, "next": quote(context["request"].get_full_path(), safe="/"), **more}
+def _way_back(context: Any) -> str:
+    return quote(context["request"].get_full_path(), safe="/")
+
+
+def _invoice(context: Any, invoice: Invoice) -> dict[str, Any]:
+    way_back = _way_back(context)
+    return {
+        "entries": invoice_entries(invoice, context["request"].user, way_back),
+        "id": f"invoice-{invoice.pk}",
+        "about": str(invoice),
+        "why": reverse("billing:why_not", args=[invoice.pk]),
+        "next": way_back,
+    }
 
 
 @register.inclusion_tag("billing/_menu.html", takes_context=True)
 def invoice_menu(context: Any, invoice: Invoice) -> dict[str, Any]:
-    entries = invoice_entries(invoice, context["request"].user)
-    why = reverse("billing:why_not", args=[invoice.pk])
-    return _menu(context, entries, id=f"invoice-{invoice.pk}", about=str(invoice), why=why)
+    return _invoice(context, invoice)
 
 
 @register.inclusion_tag("billing/_menu.html", takes_context=True)
 def payment_menu(context: Any, payment: Payment) -> dict[str, Any]:
-    entries = payment_entries(payment, context["request"].user)
-    return _menu(context, entries, id=f"payment-{payment.pk}", about=str(payment), why="")
+    entries = payment_entries(payment, context["request"].user, _way_back(context))
+    return {"entries": entries, "id": f"payment-{payment.pk}", "about": str(payment), "why": ""}
 
 
 @register.inclusion_tag("billing/_buttons.html", takes_context=True)
 def invoice_buttons(context: Any, invoice: Invoice) -> dict[str, Any]:
     """The same actions as a row of buttons: the first ones in sight, the others in a menu."""
-    entries = invoice_entries(invoice, context["request"].user)
-    why = reverse("billing:why_not", args=[invoice.pk])
-    return _menu(
-        context, entries[3:], first=entries[:3], id=f"invoice-{invoice.pk}", about=str(invoice), why=why
-    )
+    menu = _invoice(context, invoice)
+    return {**menu, "first": menu["entries"][:3], "entries": menu["entries"][3:]}

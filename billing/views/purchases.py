@@ -26,7 +26,7 @@ PER_PAGE = 25
 class CountedPaginator(Paginator[Any]):
     """A paginator that is told the count, so that it need not ask for it."""
 
-    def __init__(self, rows: QuerySet[Any], count: int) -> None:
+    def __init__(self, rows: QuerySet[Any] | list[Any], count: int) -> None:
         super().__init__(rows, PER_PAGE)
         self.known = count
 
@@ -63,7 +63,10 @@ class Section:
         return f"?{query.urlencode()}#{self.name}"
 
 
-def section(name: str, rows: QuerySet[Any], query: QueryDict, count: int | None = None) -> Section:
+Rows = QuerySet[Any] | list[Any]
+
+
+def section(name: str, rows: Rows, query: QueryDict, count: int | None = None) -> Section:
     """The page of ``rows`` that the query string asks for; a page that does not exist is the nearest that
     does.
     """
@@ -104,7 +107,7 @@ def contact_figures(contact: Contact) -> dict[str, Any]:
         "last_charge": charge,
         "unpaid_count": sum(row["unpaid_count"] for row in currencies),
         "invoice_count": sum(row["count"] for row in currencies),
-        "line_count": sum(row["lines"] or 0 for row in currencies),
+        "line_count": sum(row["line_sum"] or 0 for row in currencies),
     }
 
 
@@ -114,7 +117,7 @@ def purchases(request: DeskRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact, pk=pk)
     info = contact_figures(contact)
     last_card = Payment.objects.of(contact).card_charges().first()
-    cards = section("cards", Card.objects.on_file(contact), request.GET)
+    cards = section("cards", list(Card.objects.on_file(contact)), request.GET)
     context = {
         "contact": contact,
         "info": info,
