@@ -60,6 +60,19 @@ def test_a_charge_that_the_resolver_closed_before_its_reference_was_known_is_not
     assert_books_agree()
 
 
+def test_a_resolver_that_read_the_attempt_before_its_reference_was_written_closes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stale: list[Attempt] = []
+    just_after(monkeypatch, "prepare", lambda: stale.append(Attempt.objects.latest("id")))
+    just_before(monkeypatch, "confirm", lambda: stale[0].ask(at=timezone.now() + GRACE))
+    invoice, card = owing()
+    attempt = pay(invoice, card)
+    assert stale[0].state == AttemptState.STARTED
+    assert attempt.state == AttemptState.APPROVED
+    assert_books_agree()
+
+
 def test_a_charge_that_the_resolver_called_off_before_it_was_confirmed_is_not_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
