@@ -4,8 +4,12 @@ taken up again.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -14,16 +18,82 @@ from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing.actions import ACTIONS, Action
+from billing.models.event import Event
 from billing.models.guard import AlreadyDone, NotOffered, Refused
 from billing.models.invoice import Invoice
+from billing.money import ZERO
+
+VERBS = {
+    "request_payment": "request_payment",
+    "send_receipt": "send_receipt",
+    "void": "void",
+    "write_off": "write_off",
+    "delete": "discard",
+}
+"""Method of each action that runs over many; Export is a file instead."""
+MAILS = frozenset({"request_payment", "send_receipt"})
+MOST_AT_ONCE = 20_000
+"""Invoices of one run; its list is one value of one row."""
+NEEDED = (
+    *("number", "status", "version", "currency", "balance", "paid", "awaiting_gateway"),
+    *("contact__name", "contact__email"),
+)
+"""The columns that a plan reads; everything that a refusal asks about must be among them."""
+
+
+def refusal(action: Action, invoice: Invoice, user: User) -> Refused | None:
+    """Why this invoice would be left out of a run, or None. ``contact`` should be loaded."""
+    found = invoice.refusal(action, user)
+    if found is None and action.name in MAILS and not invoice.contact.email:
+        return NotOffered(_now("%(name)s has no e-mail address.") % {"name": invoice.contact.name})
+    return found
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run would do, worked out before anybody confirms it.
+
+    ``balances`` and ``paid`` are of the eligible ones, per currency. ``state`` is a digest of those invoices
+    as they are now: while it stays the same, what was shown is what will be done.
+    """
+
+    action: Action
+    ids: list[int] = field(default_factory=list)
+    refused: list[tuple[int, str, str]] = field(default_factory=list)
+    """Id, name and reason of each invoice that is left out."""
+    balances: dict[str, Decimal] = field(default_factory=dict)
+    paid: dict[str, Decimal] = field(default_factory=dict)
+    state: str = ""
+
+    @classmethod
+    def of(cls, action: Action, invoices: models.QuerySet[Invoice], user: User) -> Self:
+        """One query, of the columns that count."""
+        plan, digest = cls(action), hashlib.sha256()
+        for invoice in invoices.select_related("contact").only(*NEEDED).iterator(chunk_size=2000):
+            reason = refusal(action, invoice, user)
+            if reason:
+                plan.refused.append((invoice.pk, str(invoice), str(reason)))
+                continue
+            plan.ids.append(invoice.pk)
+            digest.update(f"{invoice.pk}.{invoice.version} ".encode())
+            for sums, amount in ((plan.balances, invoice.balance), (plan.paid, invoice.paid)):
+                sums[invoice.currency] = sums.get(invoice.currency, ZERO) + amount
+        plan.state = digest.hexdigest()
+        return plan
+
+    @property
+    def total(self) -> int:
+        return len(self.ids) + len(self.refused)
 
 
 class Bulk(models.Model):
-    """``ids`` are the invoices still in the order in which they were chosen; ``position`` how many of them
-    have been dealt with.
+    """``ids`` are the invoices in the order in which they were chosen; ``position`` how many of them have
+    been dealt with; ``refused`` has id, name and reason of those that were not done, also the ones that never
+    were eligible.
 
-    Each invoice gets a one-time key made from this row's and its own, so that two tabs advancing one run do
-    nothing twice.
+    Its primary key is the one-time key of the dialog. Each invoice gets a one-time key made from this row's
+    and its own, so that two tabs advancing one run do nothing twice.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -42,7 +112,26 @@ class Bulk(models.Model):
         ordering: ClassVar = ["-made_at"]
 
     def __str__(self) -> str:
-        return f"{self.action} × {len(self.ids)}"
+        return f"{self.label} × {self.total}"
+
+    @classmethod
+    def begin(cls, user: User, plan: Plan, *, key: uuid.UUID, arguments: dict[str, Any]) -> Self:
+        """Write the run down; nothing is done yet. The same key a second time is the same run."""
+        run, _new = cls.objects.get_or_create(
+            pk=key,
+            defaults={
+                "action": plan.action.name,
+                "arguments": arguments,
+                "ids": plan.ids,
+                "refused": plan.refused,
+                "made_by": user,
+            },
+        )
+        return run
+
+    @property
+    def label(self) -> str:
+        return str(ACTIONS[self.action].label)
 
     @property
     def total(self) -> int:
@@ -55,18 +144,18 @@ class Bulk(models.Model):
     def advance(self, user: User, *, most: int) -> None:
         """Deal with the next ``most`` invoices.
 
-        Each is its own transaction; what refuses is listed with its reason.
+        Each is its own transaction; what refuses is listed with its reason. Whoever else advances the same
+        run meanwhile comes to the same results, and the first one to be through writes them down.
         """
         part = self.ids[self.position : self.position + most]
-        found = {
-            invoice.pk: invoice for invoice in Invoice.objects.select_related("contact").filter(pk__in=part)
-        }
+        found = Invoice.objects.select_related("contact").in_bulk(part)
+        before = self._done_among(part)
         done, refused = 0, []
         for pk in part:
-            reason = self._do(user, found.get(pk), pk)
+            reason = "" if pk in before else self._do(user, found.get(pk), pk)
             done += not reason
             if reason:
-                refused.append([pk, str(found.get(pk) or pk), reason])
+                refused.append([pk, str(found.get(pk) or _now("Invoice %(id)s") % {"id": pk}), reason])
         here = type(self).objects.filter(pk=self.pk, position=self.position)
         here.update(
             position=self.position + len(part), done=self.done + done, refused=[*self.refused, *refused]
@@ -75,31 +164,33 @@ class Bulk(models.Model):
 
     def _do(self, user: User, invoice: Invoice | None, pk: int) -> str:
         """The reason why it was not done, or nothing."""
+        gone = _now("It does not exist any more.")
         if invoice is None:
-            return _now("It does not exist any more.")
+            return gone
         try:
-            verb = getattr(invoice, VERBS[self.action])
-            verb(user, key=uuid.uuid5(self.pk, str(pk)), **self._arguments_for(invoice))
+            self._act(user, invoice)
         except Refused as refusal:
             return str(refusal)
         except AlreadyDone:
             return ""
+        except Invoice.DoesNotExist:  # deleted while it waited for the lock: by this run, in another tab?
+            return "" if self._done_among([pk]) else gone
         return ""
 
-    def _arguments_for(self, invoice: Invoice) -> dict[str, Any]:
-        if self.action not in MAILS:
-            return dict(self.arguments)
-        if not invoice.contact.email:
-            raise NotOffered(_now("%(name)s has no e-mail address.") % {"name": invoice.contact.name})
-        return {**self.arguments, "recipient": invoice.contact.email}
+    def _act(self, user: User, invoice: Invoice) -> None:
+        action = ACTIONS[self.action]
+        reason = refusal(action, invoice, user)
+        if reason:
+            raise reason
+        arguments = dict(self.arguments)
+        if self.action in MAILS:
+            arguments["recipient"] = invoice.contact.email
+        getattr(invoice, VERBS[self.action])(user, key=self._key(invoice.pk), **arguments)
 
+    def _key(self, pk: int) -> uuid.UUID:
+        return uuid.uuid5(self.pk, str(pk))
 
-VERBS = {
-    "request_payment": "request_payment",
-    "send_receipt": "send_receipt",
-    "void": "void",
-    "write_off": "write_off",
-    "delete": "discard",
-}
-"""Method of each action that runs over many; Export is a file instead."""
-MAILS = frozenset({"request_payment", "send_receipt"})
+    def _done_among(self, part: Sequence[int]) -> set[int]:
+        """Those that this run has done already, before it was interrupted or in another tab."""
+        keys = {self._key(pk): pk for pk in part}
+        return {keys[key] for key in Event.objects.filter(key__in=keys).values_list("key", flat=True) if key}
