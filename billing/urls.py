@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from billing.views import act, attempts, cards, editor, invoices, public, purchases
+from billing.views import act, attempts, bulk, cards, editor, exports, invoices, lists, public, purchases
 
 register_converter(act.ActionConverter, "action")
 
@@ -13,12 +13,19 @@ urlpatterns = [
     path("contacts/<int:pk>/cards/<uuid:key>/", cards.come_back, name="card_return"),
     path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
     path("cards/<int:pk>/remove/", cards.remove, name="card_remove"),
+    path("invoices/", lists.invoices, name="invoices"),
+    path("invoices/export/", exports.invoices, name="invoices_export"),
+    path("invoices/<action:action>/", bulk.act_many, name="act_many"),
+    path("bulk/<uuid:pk>/", bulk.bulk, name="bulk"),
     path("invoices/<int:pk>/", invoices.invoice, name="invoice"),
+    path("invoices/<int:pk>/export/", exports.invoice, name="invoice_export"),
     path("invoices/<int:pk>/edit/", editor.edit, name="invoice_edit"),
     path("invoices/<int:pk>/why-not/", act.why_not, name="why_not"),
     path("invoices/<int:pk>/<action:action>/", act.act, name="act"),
     path("totals/", editor.totals, name="totals"),
     path("products/", editor.product_search, name="product_search"),
+    path("payments/", lists.payments, name="payments"),
+    path("payments/export/", exports.payments, name="payments_export"),
     path("payments/<int:pk>/refund/", act.refund_payment, name="payment_refund"),
     path("attempts/<int:pk>/", attempts.attempt, name="attempt"),
     path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),
