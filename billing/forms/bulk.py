@@ -88,7 +88,7 @@ class BulkForm(forms.Form):
         becomes = BECOMES.get(self.plan.action.name)
         return [
             Change(
-                _now("Balance in %(currency)s") % {"currency": currency},
+                _now("Balance %(currency)s") % {"currency": currency},
                 money.show(balance, currency),
                 money.show(ZERO if becomes else balance, currency),
             )

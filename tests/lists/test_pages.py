@@ -157,6 +157,12 @@ def test_the_bulk_bar_offers_what_the_role_allows(client: Client) -> None:
     assert "data-check" not in read(client, "/invoices/").replace("data-check-all", "data-check")
 
 
+def test_on_a_contacts_tab_all_that_match_are_the_contacts_own(desk: Client) -> None:
+    invoice = InvoiceFactory.create()
+    tab = read(desk, f"/contacts/{invoice.contact_id}/purchases/")
+    assert f'name="filter" value="contact={invoice.contact_id}"' in tab
+
+
 def test_a_payment_shows_its_contact_invoice_method_and_menu(desk: Client) -> None:
     payment = PaymentFactory.create(reference="17", method="cheque")
     page = read(desk, "/payments/")
