@@ -23,7 +23,7 @@ from billing.models import (
     Series,
     TaxRate,
 )
-from billing.templatetags.actions import Entry, invoice_entries, payment_entries
+from billing.templatetags.rows import Entry, invoice_entries, payment_entries
 
 admin.site.site_header = _("Counterfoil · back office")
 admin.site.site_title = _("Counterfoil")

@@ -87,6 +87,12 @@ TEMPLATES: list[dict[str, Any]] = [
             ],
         },
     },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "NAME": "rows",
+        "DIRS": [BASE_DIR / "templates" / "rows"],
+        "OPTIONS": {"environment": "billing.templatetags.rows.environment"},
+    },
 ]
 CRISPY_ALLOWED_TEMPLATE_PACKS = ["counterfoil"]
 CRISPY_TEMPLATE_PACK = "counterfoil"

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from billing import money
 from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
 from billing.models.figures import Figures, MoneyRow, figures
-from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Stale, Viewer
+from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Stale, Viewer, may
 from billing.money import ZERO
 from billing.roles import ROLES
 from billing.statuses import InvoiceStatus
@@ -181,7 +181,7 @@ class InvoiceBase(models.Model):
 
         ``user`` None stands for a customer, a schedule or the gateway, who has no role.
         """
-        if user is not None and not user.has_perm(action.codename):  # type: ignore[union-attr]
+        if not may(user, action.codename):
             return NotAllowed(role_sentence(action))
         if self.status not in action.on:
             return NotOffered(

@@ -57,7 +57,7 @@ class Charging(InvoiceBase):
                 by, card=source, amount=amount, send_receipt=send_receipt, key=key, seen=seen
             )
             assert event.attempt is not None
-            event.attempt.invoice = self  # type: ignore[assignment]
+            event.attempt.invoice = self.row
             event.attempt.run()
             return event
         return self._record_payment(
@@ -82,7 +82,7 @@ class Charging(InvoiceBase):
                 field="source",
             )
         attempt = Attempt.start(
-            self,  # type: ignore[arg-type]
+            self.row,
             by,
             kind=AttemptKind.CHARGE,
             gateway=card.gateway,
@@ -124,7 +124,7 @@ class Charging(InvoiceBase):
         )
         self._money_came()
         if send_receipt:
-            self.queue_receipt(by)  # type: ignore[attr-defined]
+            self.row.queue_receipt(by)
         text = _now("%(amount)s by %(method)s recorded: balance %(before)s → %(after)s.")
         words = {"method": payment.method_label, **self._change(amount, before)}
         return Deed(text % words, self._figures_of(payment, before), {"payment": payment})
@@ -156,7 +156,7 @@ class Charging(InvoiceBase):
         """A payment row. What comes above the balance is kept too, marked as not owed."""
         applied = status == PaymentStatus.APPLIED
         return Payment.objects.create(
-            invoice=self,
+            invoice=self.row,
             contact_id=self.contact_id,
             type=PaymentType.PAYMENT,
             status=status,
@@ -175,10 +175,10 @@ class Charging(InvoiceBase):
 
     def book(self, attempt: Attempt, *, card: CardDetails | None, at: datetime) -> None:
         """Write down what a finished attempt came to, in the caller's transaction, with this row locked."""
-        if not type(attempt).objects.in_flight().filter(invoice=self).exists():
+        if not type(attempt).objects.in_flight().filter(invoice=self.row).exists():
             self.awaiting_gateway = False
         if attempt.kind == AttemptKind.REFUND:
-            self.book_refund(attempt, at=at)  # type: ignore[attr-defined]
+            self.row.book_refund(attempt, at=at)
         elif attempt.state == AttemptState.NOT_CHARGED:
             self.store("awaiting_gateway")
             self._tell_not_charged(attempt)
@@ -189,7 +189,7 @@ class Charging(InvoiceBase):
         if attempt.page_ref and not attempt.gateway_ref:
             return  # a payment page that nobody used is no news
         words = attempt.message or _now("The card was not charged; it is safe to try again.")
-        tell(self, attempt.started_by, "charge_not_made", Deed(words, related={"attempt": attempt}))  # type: ignore[arg-type]
+        tell(self.row, attempt.started_by, "charge_not_made", Deed(words, related={"attempt": attempt}))
 
     def _book_charge(self, attempt: Attempt, *, card: CardDetails | None, at: datetime) -> None:
         approved = attempt.state == AttemptState.APPROVED
@@ -209,11 +209,11 @@ class Charging(InvoiceBase):
             **self._card_words(attempt, card),
         )
         if attempt.card:
-            Card.objects.filter(pk=attempt.card_id).update(last_used_at=at)
+            Card.objects.filter(pk=attempt.card.pk).update(last_used_at=at)
         self._money_came()
         self._tell_charge(attempt, payment, before)
         if approved and attempt.send_receipt:
-            self.queue_receipt(attempt.started_by)  # type: ignore[attr-defined]
+            self.row.queue_receipt(attempt.started_by)
 
     def _card_words(self, attempt: Attempt, details: CardDetails | None) -> dict[str, Any]:
         if attempt.card or details is None:
@@ -250,10 +250,10 @@ class Charging(InvoiceBase):
             action = "charge_approved"
         related = {"attempt": attempt, "payment": payment}
         tell(
-            self,  # type: ignore[arg-type]
+            self.row,
             attempt.started_by,
             action,
-            Deed(text % words, self._figures_of(payment, before), related),  # type: ignore[arg-type]
+            Deed(text % words, self._figures_of(payment, before), related),
         )
 
     def _change(self, amount: Decimal, before: Decimal) -> dict[str, str]:
@@ -273,9 +273,10 @@ class Charging(InvoiceBase):
         }
 
     def wait_for(self, attempt: Attempt) -> None:
-        """Note that the gateway has no final answer yet, in the caller's transaction, with this row locked."""
+        """Note that there is no final answer yet, in the caller's transaction, with this row locked."""
         self.awaiting_gateway = True
         self.store("awaiting_gateway")
         text = f"{attempt}: {attempt.get_state_display()}. {attempt.message}".strip()
-        tell(self, attempt.started_by, f"attempt_{attempt.state}", Deed(text, related={"attempt": attempt}))
-        # type: ignore[arg-type]
+        tell(
+            self.row, attempt.started_by, f"attempt_{attempt.state}", Deed(text, related={"attempt": attempt})
+        )

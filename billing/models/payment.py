@@ -15,7 +15,7 @@ from billing import money
 from billing.actions import PAYMENT_ACTIONS, Action
 from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
-from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Viewer
+from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Viewer, may
 from billing.statuses import PaymentMethod, PaymentStatus, PaymentType
 from contacts.models import Contact
 
@@ -168,7 +168,7 @@ class Payment(models.Model):
 
     def refusal(self, action: Action, user: Viewer | Actor) -> Refused | None:
         """Why not, or None. ``user`` None stands for the gateway or a schedule."""
-        if user is not None and not user.has_perm(action.codename):  # type: ignore[union-attr]
+        if not may(user, action.codename):
             return NotAllowed(role_sentence(action))
         if self.status not in action.on:
             return NotOffered(

@@ -51,7 +51,7 @@ def cancel(request: DeskRequest, pk: int) -> HttpResponse:
 
 
 def show_attempt(request: DeskRequest, found: Attempt, *, back: str) -> HttpResponse:
-    """In the dialog, with the page behind it refreshed; as a page of its own for a browser without scripts."""
+    """In the dialog, with the page behind it refreshed; without scripts, as a page of its own."""
     if not request.htmx:
         return HttpResponseRedirect(f"{reverse('billing:attempt', args=[found.pk])}?next={back}")
     return trigger_client_event(_page(request, found, back), "changed", {})
