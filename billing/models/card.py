@@ -102,7 +102,7 @@ class Card(models.Model):
     @classmethod
     def keep(cls, contact: Contact, details: CardDetails, *, gateway: str) -> Card:
         """Store what the gateway returned, in the caller's transaction; a known token is the same card."""
-        Contact.objects.select_for_update().get(pk=contact.pk)
+        Contact.objects.select_for_update(no_key=True).get(pk=contact.pk)
         first = not cls.objects.on_file(contact).exists()
         card, _created = cls.objects.get_or_create(
             gateway=gateway,
@@ -176,7 +176,7 @@ class Card(models.Model):
 
     def _lock(self, by: Actor) -> None:
         """One lock per contact, so that two agents cannot both set a default."""
-        Contact.objects.select_for_update().get(pk=self.contact_id)
+        Contact.objects.select_for_update(no_key=True).get(pk=self.contact_id)
         self.refresh_from_db()
         self._require(by)
 

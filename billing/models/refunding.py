@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _now
 from billing.actions import ACTIONS, PAYMENT_ACTIONS
 from billing.models.attempt import Attempt
 from billing.models.charging import Charging
-from billing.models.guard import Actor, Deed, NotOffered, Stale, first_result, once, tell
+from billing.models.guard import Actor, Deed, NotOffered, Refused, Stale, first_result, once, tell
 from billing.models.payment import Payment
 from billing.money import ZERO
 from billing.statuses import (
@@ -137,8 +137,11 @@ class Refunding(Charging):
             waiting.pop(0)
             if not self._finish_share(event.attempt) or not waiting:
                 break
-            event_of_next = once(None, lambda: self._next_share(by, waiting[:1], terms))
-            event.attempt = event_of_next.attempt
+            try:
+                event.attempt = once(None, lambda: self._next_share(by, waiting[:1], terms)).attempt
+            except Refused as refusal:  # what went back before stays; the rest was not even tried
+                tell(self.row, by, "refund_stopped", Deed(str(refusal)))
+                break
         return event
 
     def _next_share(self, by: Actor, moving: Sequence[Share], terms: Terms) -> Event:
