@@ -69,7 +69,8 @@ def _confirm(request: DeskRequest, plan: Plan, selection: Selection, back: str) 
     if not form.is_valid():
         return _ask(request, form, selection, back, status=422)
     if form.is_stale or not plan.ids:
-        return _ask_again(request, plan, selection, back)
+        started = _started(request)  # the change may be what the first of two clicks has done meanwhile
+        return _go_on(request, started, back) if started else _ask_again(request, plan, selection, back)
     run = Bulk.begin(request.user, plan, key=form.cleaned_data["key"], arguments=form.arguments)
     if run.made_by_id != request.user.pk:  # somebody else's key: theirs is not started twice either
         raise Http404

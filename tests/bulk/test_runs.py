@@ -94,6 +94,22 @@ def test_a_double_click_runs_once(desk: Client) -> None:
     assert Event.objects.filter(action="request_payment").count() == 1
 
 
+def test_a_second_click_that_overtakes_the_start_of_the_first_is_the_same_run(
+    desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialog = ask(desk, "void", InvoiceFactory.create())
+    of = Plan.of
+
+    def first_click(*args: Any) -> Plan:
+        monkeypatch.setattr(Plan, "of", of)
+        confirm(desk, "void", dialog, reason="")
+        return of(*args)
+
+    monkeypatch.setattr(Plan, "of", first_click)
+    assert confirm(desk, "void", dialog, reason="").status_code == 204
+    assert Bulk.objects.get().done == 1
+
+
 def test_a_second_click_while_the_first_runs_starts_no_other(manager: User) -> None:
     plan = Plan.of(ACTIONS["void"], Invoice.objects.filter(pk=InvoiceFactory.create().pk), manager)
     key = uuid.uuid4()
