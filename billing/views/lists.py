@@ -37,7 +37,7 @@ class Pages(Paginator[Any]):
         number = self.validate_number(number)
         rows: Any = self.object_list
         first = (number - 1) * self.per_page
-        ids = list(rows.values_list("pk", flat=True)[first : first + self.per_page])
+        ids = list(rows.values_list("pk", flat=True)[first : first + self.per_page]) if self.count else []
         found = rows.in_bulk(ids)
         return Page([found[pk] for pk in ids if pk in found], number, self)
 
