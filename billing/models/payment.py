@@ -98,7 +98,7 @@ class Payment(models.Model):
         verbose_name = _("payment")
         indexes: ClassVar = [
             models.Index(fields=["contact", "-made_at", "-id"], name="payment_by_contact"),
-            models.Index(fields=["-made_at", "-id"], name="payment_by_time"),
+            models.Index(fields=["-received_on", "-id"], name="payment_by_day"),
             models.Index(fields=["gateway_ref"], name="payment_by_gateway_ref"),
         ]
         constraints: ClassVar = [

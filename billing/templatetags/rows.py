@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -49,8 +50,9 @@ def _entry(action: Action, url: str, way_back: str, *, dialog: bool, copy: str =
     return Entry(action, url, href, dialog, copy, KEYS.get(action.name, ""))
 
 
-def invoice_entries(invoice: Invoice, user: Any, way_back: str) -> list[Entry]:
-    base = reverse("billing:invoice", args=[invoice.pk])
+def invoice_entries(invoice: Invoice, user: Any, way_back: str, root: str = "") -> list[Entry]:
+    """``root``: the address of all invoices, for whoever asks often and has looked it up already."""
+    base = f"{root or reverse('billing:invoices')}{invoice.pk}/"
     return [
         _entry(
             action,
@@ -63,11 +65,10 @@ def invoice_entries(invoice: Invoice, user: Any, way_back: str) -> list[Entry]:
     ]
 
 
-def payment_entries(payment: Payment, user: Any, way_back: str) -> list[Entry]:
-    urls = {
-        "refund": reverse("billing:payment_refund", args=[payment.pk]),
-        "export": f"{reverse('billing:payments_export')}?ids={payment.pk}",
-    }
+def payment_entries(payment: Payment, user: Any, way_back: str, root: str = "") -> list[Entry]:
+    """``root``: the address of all payments."""
+    base = root or reverse("billing:payments")
+    urls = {"refund": f"{base}{payment.pk}/refund/", "export": f"{base}export/?ids={payment.pk}"}
     return [
         _entry(action, urls[action.name], way_back, dialog=action.name in PAYMENT_FORMS)
         for action in payment.available_actions(user)
@@ -87,6 +88,7 @@ def environment(**options: Any) -> Environment:
     return made
 
 
+@lru_cache(maxsize=4096)
 def day(value: date) -> str:
     return write_date(value, "j M Y")
 
@@ -100,6 +102,7 @@ def draw(context: Any, name: str, **more: Any) -> SafeString:
     request = context["request"]
     roots = {
         "invoices_url": reverse("billing:invoices"),
+        "payments_url": reverse("billing:payments"),
         "contacts_url": reverse("contacts:list"),
         "user": request.user,
         "way_back": quote(request.get_full_path(), safe="/"),
