@@ -36,7 +36,7 @@
       if (path) history.replaceState(history.state, "", path);
       dialog.showModal();
     }
-    ($("[aria-invalid=true]", dialog) || $("[autofocus]", dialog) || $(".dialog-body :is(input, select, textarea):not([type=hidden])", dialog)
+    ($("[aria-invalid=true]", dialog) || $("[autofocus]", dialog) || $(".dialog-body :is(input:not([type=hidden], [type=radio]), :checked, select, textarea)", dialog)
       || $("[data-close]", dialog))?.focus();
   }
   on("htmx:beforeRequest", ({ detail }) => {
