@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _now
@@ -21,7 +22,7 @@ from billing.forms.steps import WISHES, ChargeStep, DraftStep, SaveStep, Step
 from billing.forms.taxes import Taxes
 from billing.models import Attempt, Event, Invoice
 from billing.models.editing import totals_of
-from billing.models.guard import AlreadyDone, Invalid, Refused
+from billing.models.guard import AlreadyDone, Invalid, OneTimeKey, Refused
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 from contacts.models import Contact
@@ -79,6 +80,12 @@ class Editor:
         self.seen: int | None = invoice.version if invoice and data is None else readable.get("seen")
         self.steps = self._steps()
         self.problems: list[str] = []
+
+    @property
+    def one_time_key(self) -> OneTimeKey:
+        if self.invoice is None:
+            return OneTimeKey(self.key, self.user, "create", Q(contact=self.contact))
+        return self.invoice.one_time_key(self.key, self.user, "edit")
 
     # -- what the agent may wish
 
@@ -270,10 +277,11 @@ class Editor:
             self.problems.append(str(invalid))
 
     def refresh(self) -> None:
-        """Read the stored invoice again: the next save is on purpose."""
-        assert self.invoice is not None
-        self.invoice.refresh_from_db()
-        self.seen, self.key, self.steps = self.invoice.version, uuid.uuid4(), self._steps()
+        """Read the stored invoice again, if there is one: the next save is on purpose."""
+        self.key = uuid.uuid4()
+        if self.invoice:
+            self.invoice.refresh_from_db()
+            self.seen, self.steps = self.invoice.version, self._steps()
 
 
 SENDING = ("request", "save")

@@ -9,8 +9,10 @@ import secrets
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Count, F, Max, Min, Q, Sum
 from django.utils.text import get_text_list
@@ -20,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from billing import money
 from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
 from billing.models.figures import Figures, MoneyRow, figures
-from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Stale, Viewer, may
+from billing.models.guard import Actor, Gone, NotAllowed, NotOffered, OneTimeKey, Refused, Stale, Viewer, may
 from billing.money import ZERO
 from billing.roles import ROLES
 from billing.statuses import InvoiceStatus
@@ -215,6 +217,11 @@ class InvoiceBase(models.Model):
     @property
     def attempt_in_flight(self) -> str:
         """The reason why money cannot be moved just now, or nothing."""
+    def one_time_key(self, key: UUID | None, by: Viewer | Actor, action: str) -> OneTimeKey:
+        """The one-time key of a dialog on this invoice. A draft that was deleted is known by its name."""
+        deleted = Q(invoice=None, subject=str(self))
+        return OneTimeKey(key, by, action, Q(invoice=self.pk) | deleted)
+
         if not self.awaiting_gateway:
             return ""
         return _now(
@@ -259,8 +266,14 @@ class InvoiceBase(models.Model):
         return ["line_count", "summary"]
 
     def lock(self) -> None:
-        """Read this row afresh and keep everybody else from changing it until the transaction ends."""
-        self.refresh_from_db(from_queryset=type(self.row).objects.locked())
+        """Read this row afresh and keep everybody else from changing it until the transaction ends.
+
+        Raises Gone when it was deleted meanwhile.
+        """
+        try:
+            self.refresh_from_db(from_queryset=type(self.row).objects.locked())
+        except ObjectDoesNotExist as error:
+            raise Gone(_now("%(invoice)s does not exist any more.") % {"invoice": self}) from error
 
     def store(self, *names: str) -> None:
         """Save the named columns as one change that open dialogs will notice."""

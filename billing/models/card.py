@@ -17,7 +17,8 @@ from billing.models.guard import (
     Actor,
     NotAllowed,
     NotOffered,
-    first_result,
+    OneTimeKey,
+    Viewer,
     name_of,
     once,
     outside_transaction,
@@ -124,22 +125,29 @@ class Card(models.Model):
     ) -> Card:
         """Store a card that the customer or an agent typed at the gateway's own page."""
         made: list[Card] = []
+        used_once = OneTimeKey(key, by, "add_card", Q(contact=contact))
 
         def work() -> Event:
-            first_result(key)
+            used_once.refuse_used()
             card = cls.keep(contact, details, gateway=gateway)
             made.append(card)
             return card.note(by, "add_card", _now("%(card)s was added.") % {"card": card}, key)
 
-        once(key, work)
+        once(used_once, work)
         return made[0]
 
+    def one_time_key(self, key: UUID | None, by: Viewer | Actor, action: str) -> OneTimeKey:
+        """The one-time key of a page about this card."""
+        return OneTimeKey(key, by, action, Q(contact=self.contact_id, subject=str(self)))
+
     def make_default(self, by: Actor, *, key: UUID | None = None) -> Event:
-        """Charge this card unless somebody chooses another. Raises NotAllowed, NotOffered."""
+        """Charge this card unless somebody chooses another. Raises NotAllowed, NotOffered, AlreadyDone."""
+        used_once = self.one_time_key(key, by, "default_card")
+        used_once.refuse_used()
 
         def work() -> Event:
             self._lock(by)
-            first_result(key)
+            used_once.refuse_used()
             type(self).objects.filter(contact_id=self.contact_id, is_default=True).update(is_default=False)
             self.is_default = True
             self.save(update_fields=["is_default"])
@@ -147,14 +155,15 @@ class Card(models.Model):
                 by, "default_card", _now("%(card)s is now the default card.") % {"card": self}, key
             )
 
-        return once(key, work)
+        return once(used_once, work)
 
     def remove(self, by: Actor, *, at: datetime, key: UUID | None = None) -> Event:
-        """Take the card off file, here and at the gateway. Raises NotAllowed, NotOffered.
+        """Take the card off file, here and at the gateway. Raises NotAllowed, NotOffered, AlreadyDone.
 
         The gateway is told first: a token that it still holds is never forgotten here by a lost answer.
         """
-        first_result(key)
+        used_once = self.one_time_key(key, by, "remove_card")
+        used_once.refuse_used()
         self._require(by)
         outside_transaction()
         try:
@@ -167,12 +176,12 @@ class Card(models.Model):
 
         def work() -> Event:
             self._lock(by)
-            first_result(key)
+            used_once.refuse_used()
             self.is_default, self.removed_at = False, at
             self.save(update_fields=["is_default", "removed_at"])
             return self.note(by, "remove_card", _now("%(card)s was removed.") % {"card": self}, key)
 
-        return once(key, work)
+        return once(used_once, work)
 
     def _lock(self, by: Actor) -> None:
         """One lock per contact, so that two agents cannot both set a default."""

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils.translation import gettext as _now
 
 from billing import money
 from billing.models.base import MAX_LINES, InvoiceBase
-from billing.models.guard import Actor, Deed, Invalid, NotAllowed, first_result, guarded, once, tell
+from billing.models.guard import Actor, Deed, Invalid, NotAllowed, OneTimeKey, guarded, once, tell
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.series import Series
 from billing.money import ZERO
@@ -59,8 +60,10 @@ class Editing(InvoiceBase):
         if by is not None and not by.has_perm("billing.add_invoice"):
             raise NotAllowed(_now("Your role does not include creating invoices."))
 
+        used_once = OneTimeKey(key, by, "create", Q(contact=contact))
+
         def work() -> Event:
-            first_result(key)
+            used_once.refuse_used()
             invoice = cls(contact=contact)
             invoice._take(header)
             invoice.save()
@@ -69,7 +72,7 @@ class Editing(InvoiceBase):
             text = _now("Draft created: %(total)s.") % {"total": invoice.show(invoice.total)}
             return tell(invoice.row, by, "create", Deed(text, {"total": str(invoice.total)}), key=key)
 
-        return once(key, work)
+        return once(used_once, work)
 
     @guarded("edit")
     def edit(self, by: Actor, *, header: Header, lines: Sequence[LineInput]) -> Deed:
@@ -131,13 +134,14 @@ class Editing(InvoiceBase):
     @guarded("delete")
     def discard(self, by: Actor) -> Deed:
         """Delete the draft and its lines. It never had a number, so none is missing."""
+        name = str(self)
         text = _now("%(invoice)s over %(total)s deleted.") % {
-            "invoice": self,
+            "invoice": name,
             "total": self.show(self.total),
         }
         figures: dict[str, str | int | None] = {"total": str(self.total), "lines": self.line_count}
         self.delete()
-        return Deed(text, figures)
+        return Deed(text, figures, subject=name)
 
     def _take(self, header: Header) -> None:
         check_header(header)

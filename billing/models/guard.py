@@ -13,6 +13,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _now
 
 from billing.actions import Action, named
 from billing.models.event import Event
@@ -60,6 +61,10 @@ class Stale(Refused):
     """The record changed after the person looked at it (409); nothing was overwritten."""
 
 
+class Gone(Refused):
+    """The record was deleted after the person looked at it (409)."""
+
+
 class Invalid(Refused):
     """A value breaks a rule (422). ``field`` names the form field it belongs to."""
 
@@ -78,11 +83,15 @@ class AlreadyDone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a verb did, for the timeline: a sentence, the figures behind it, and the rows it is about."""
+    """What a verb did, for the timeline: a sentence, the figures behind it, and the rows it is about.
+
+    ``subject`` names the record where the deed leaves none that could tell its name.
+    """
 
     text: str
     figures: dict[str, str | int | None] = field(default_factory=dict)
     related: dict[str, models.Model] = field(default_factory=dict)
+    subject: str = ""
 
 
 def outside_transaction() -> None:
@@ -94,24 +103,37 @@ def outside_transaction() -> None:
         pass
 
 
-def first_result(key: UUID | None) -> None:
-    """Raise AlreadyDone when the one-time key has been used."""
-    if key is None:
-        return
-    event = Event.objects.filter(key=key).first()
-    if event:
-        raise AlreadyDone(event)
+@dataclass(frozen=True, slots=True)
+class OneTimeKey:
+    """A one-time key with the deed that it is for: ``action`` on what ``about`` finds, by one person."""
+
+    key: UUID | None
+    by: Viewer | None
+    action: str
+    about: models.Q
+
+    def refuse_used(self) -> None:
+        """Raise AlreadyDone when the key has done this deed, NotOffered when it has done another one."""
+        event = Event.objects.filter(key=self.key).first() if self.key else None
+        if event is None:
+            return
+        if Event.objects.filter(self.about, pk=event.pk, action=self.action, actor=self.by).exists():
+            raise AlreadyDone(event)
+        raise NotOffered(
+            _now(
+                "This page's one-time key belongs to something else that was done before. Nothing was done"
+                " now; please open the page again."
+            )
+        )
 
 
-def once(key: UUID | None, work: Callable[[], Event]) -> Event:
+def once(used_once: OneTimeKey, work: Callable[[], Event]) -> Event:
     """Run ``work`` in a durable transaction that the one-time key can enter only once."""
     try:
         with transaction.atomic(durable=True):
             return work()
-    except IntegrityError:
-        first_result(
-            key
-        )  # the other request with this key was quicker; otherwise the constraint is our own news
+    except (IntegrityError, Gone):
+        used_once.refuse_used()  # the other request with this key was quicker
         raise
 
 
@@ -131,19 +153,20 @@ def guarded(
         def verb(
             self: R, by: Actor, *, key: UUID | None = None, seen: int | None = None, **kwargs: Any
         ) -> Event:
-            first_result(key)
+            used_once = self.one_time_key(key, by, action.name)
+            used_once.refuse_used()
             if action.stops_paying:
                 self.require(action, by)
                 self.row.close_pages()
 
             def work() -> Event:
                 self.lock()
-                first_result(key)
+                used_once.refuse_used()
                 self.require(action, by, seen=seen)
                 deed = method(self, by, **kwargs)  # type: ignore[call-arg]  # the dialog's fields, checked at start
                 return tell(self.row, by, action, deed, key=key)
 
-            return once(key, work)
+            return once(used_once, work)
 
         return verb
 
@@ -155,7 +178,7 @@ def tell(invoice: Invoice, by: Actor, action: Action | str, deed: Deed, *, key: 
     return Event.objects.create(
         invoice=invoice if invoice.pk else None,
         contact_id=invoice.contact_id,
-        subject=str(invoice),
+        subject=deed.subject or str(invoice),
         actor=by,
         actor_name=name_of(by),
         action=action if isinstance(action, str) else action.name,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _now
 from billing.actions import ACTIONS, PAYMENT_ACTIONS
 from billing.models.attempt import Attempt
 from billing.models.charging import Charging
-from billing.models.guard import Actor, Deed, NotOffered, Refused, Stale, first_result, once, tell
+from billing.models.guard import Actor, Deed, NotOffered, Refused, Stale, once, tell
 from billing.models.payment import Payment
 from billing.money import ZERO
 from billing.statuses import (
@@ -124,21 +124,23 @@ class Refunding(Charging):
         after the other.
         """
         waiting: list[Share] = []
+        used_once = self.one_time_key(key, by, "refund")
 
         def work() -> Event:
             self.lock()
-            first_result(key)
+            used_once.refuse_used()
             planned: Sequence[Share] = shares()
             waiting.extend(share for share in planned if share.moves)
             return self._start_refund(by, [s for s in planned if not s.moves], waiting[:1], terms, key)
 
-        event = once(key, work)
+        event = once(used_once, work)
         while waiting:
             waiting.pop(0)
             if not self._finish_share(event.attempt) or not waiting:
                 break
+            unkeyed = self.one_time_key(None, by, "refund")
             try:
-                event.attempt = once(None, lambda: self._next_share(by, waiting[:1], terms)).attempt
+                event.attempt = once(unkeyed, lambda: self._next_share(by, waiting[:1], terms)).attempt
             except Refused as refusal:  # what went back before stays; the rest was not even tried
                 tell(self.row, by, "refund_stopped", Deed(str(refusal)))
                 break

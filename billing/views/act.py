@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from billing.actions import ACTIONS, PAYMENT_ACTIONS, STEPS, Action, named
 from billing.forms.actions import FORMS, ActionForm, MailForm, RefundPaymentForm
 from billing.models import Event, Invoice, Payment
-from billing.models.guard import AlreadyDone, Invalid, NotAllowed, Refused, Stale, first_result
+from billing.models.guard import AlreadyDone, Invalid, NotAllowed, Refused, Stale
 from billing.statuses import AttemptState
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done
@@ -47,7 +47,7 @@ def act(request: DeskRequest, pk: int, action: Action) -> HttpResponse:
     """The dialog of an action (GET) and the action itself (POST)."""
     invoice = Invoice.objects.select_related("contact").filter(pk=pk).first()
     if invoice is None:
-        return _after_it_was_deleted(request)
+        return _after_it_was_deleted(request, pk, action)
     back = came_from(request, _home_of(invoice, action))
     if action.name in FORMS:
         make = functools.partial(FORMS[action.name], invoice=invoice, user=request.user)
@@ -94,9 +94,11 @@ def _home_of(invoice: Invoice, action: Action | None = None) -> str:
 def _dialog(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
     if request.method == "POST":
         try:
-            first_result(_key(request))
+            make().invoice.one_time_key(_key(request), request.user, action.name).refuse_used()
         except AlreadyDone as already:
             return answer(request, already.event, back)
+        except Refused as refusal:
+            return _refuse(request, refusal, back)
         return _do(request, make, action, back)
     form = make()
     refusal = form.subject.refusal(action, request.user)
@@ -170,14 +172,18 @@ def _key(request: DeskRequest) -> uuid.UUID | None:
         return None  # the form says so in its own words
 
 
-def _after_it_was_deleted(request: DeskRequest) -> HttpResponse:
+def _after_it_was_deleted(request: DeskRequest, pk: int, action: Action) -> HttpResponse:
     """A second click on Delete shows the first result; anything else about a record that is gone is not
     found.
     """
-    event = Event.objects.filter(key=_key(request)).first() if request.method == "POST" else None
-    if event is None or event.key is None:
-        raise Http404(_("This invoice does not exist."))
-    return answer(request, event, came_from(request, reverse("billing:purchases", args=[event.contact_id])))
+    try:
+        Invoice(pk=pk).one_time_key(_key(request), request.user, action.name).refuse_used()
+    except AlreadyDone as already:
+        home = reverse("billing:purchases", args=[already.event.contact_id])
+        return answer(request, already.event, came_from(request, home))
+    except Refused:
+        pass
+    raise Http404(_("This invoice does not exist."))
 
 
 def answer(request: DeskRequest, event: Event, back: str) -> HttpResponse:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing import gateways
 from billing.gateways import NoAnswer
 from billing.models import Card, Event
-from billing.models.guard import AlreadyDone, NotAllowed, Refused, first_result
+from billing.models.guard import AlreadyDone, NotAllowed, Refused
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done, go
 from contacts.models import Contact
@@ -106,7 +106,6 @@ def _change(
     except ValueError:
         key = None
     try:
-        first_result(key)
         event = do(card, key)
     except AlreadyDone as already:
         event = already.event

@@ -21,7 +21,7 @@ from billing.forms.editor import Editor, Saved
 from billing.forms.lines import Row, is_id
 from billing.models import Event, Invoice, Product
 from billing.models.base import MAX_LINES
-from billing.models.guard import AlreadyDone, Invalid, NotAllowed, NotOffered, Stale, first_result
+from billing.models.guard import AlreadyDone, Gone, Invalid, NotAllowed, NotOffered, Stale
 from billing.statuses import AttemptState
 from billing.views.access import DeskRequest, desk, refused
 from contacts.models import Contact
@@ -112,8 +112,11 @@ def _editor(request: DeskRequest, contact: Contact, invoice: Invoice | None) -> 
         return _posted(request, editor)
     except AlreadyDone as already:
         return _first_result(request, already.event, contact)
-    except NotAllowed as refusal:
-        return refused(request, str(refusal), status=403, back=request.path)
+    except (NotAllowed, Gone) as refusal:
+        status = 403 if isinstance(refusal, NotAllowed) else 409
+        return refused(
+            request, str(refusal), status=status, back=reverse("billing:purchases", args=[contact.pk])
+        )
     except Invalid as invalid:
         editor.refuse(invalid)
         return _page(request, editor, status=422)
@@ -122,7 +125,7 @@ def _editor(request: DeskRequest, contact: Contact, invoice: Invoice | None) -> 
 
 
 def _posted(request: DeskRequest, editor: Editor) -> HttpResponse:
-    first_result(editor.key)
+    editor.one_time_key.refuse_used()
     if editor.invoice:
         editor.invoice.require(ACTIONS["edit"], request.user)
     if _rearranged(editor, request.POST.get("do", "")):
@@ -186,9 +189,11 @@ def _page(request: DeskRequest, editor: Editor, *, status: int = 200, **context:
 
 def _conflict(request: DeskRequest, editor: Editor, sentence: str) -> HttpResponse:
     """The invoice is no longer what the agent looked at: say what differs, and keep what was typed."""
-    assert editor.invoice is not None
     editor.refresh()
     editor.read()
+    if editor.invoice is None:
+        editor.problems.append(sentence)
+        return _page(request, editor, status=422)
     invoice, readable = editor.invoice, editor.header.is_valid()
     context = {
         "conflict": sentence,
