@@ -84,9 +84,9 @@ class Editing(InvoiceBase):
         changed = [
             field.name for field in fields(Header) if getattr(self, field.name) != getattr(header, field.name)
         ]
-        if self.paid and header.currency != self.currency:
+        if header.currency != self.currency and (self.payments.exists() or self.attempts.exists()):
             raise Invalid(
-                _now("Currency is %(currency)s: payments in %(old)s have been taken, so it cannot change.")
+                _now("Currency is %(currency)s: money was asked for in %(old)s already, so it cannot change.")
                 % {"currency": header.currency, "old": self.currency},
                 field="currency",
             )

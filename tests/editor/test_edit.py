@@ -120,7 +120,7 @@ def test_the_currency_of_a_partly_paid_invoice_stays(desk: Client) -> None:
     response = desk.post(edit_url(invoice), again(invoice, lantern(), currency="EUR"))
 
     assert response.status_code == 422
-    assert "payments in USD have been taken" in response.content.decode()
+    assert "money was asked for in USD already" in response.content.decode()
 
 
 def test_a_total_equal_to_what_is_paid_closes_the_invoice(desk: Client) -> None:
