@@ -28,14 +28,14 @@ def type_sign_in(page: Page, username: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def type_card(page: Page, number: str, deed: str) -> None:
+def type_card(page: Page, number: str, deed: str, *, clicks: int = 1) -> None:
     """At the gateway's own page."""
     page.get_by_label("Card number").fill(number)
     page.get_by_label("Name on the card").fill("Ada Lovelace")
     page.get_by_label("Expiry month").fill("11")
     page.get_by_label("Expiry year").fill("40")
     page.get_by_label("CVC").fill("918")
-    page.get_by_role("button", name=deed).click()
+    page.get_by_role("button", name=deed).click(click_count=clicks)
 
 
 def dialog(page: Page) -> Locator:
