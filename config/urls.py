@@ -8,16 +8,25 @@ from django.views.generic import RedirectView
 
 from config.forms import SignInForm
 
+READ_METHODS = ["get", "head", "options"]
+SIGN_IN_METHODS = [*READ_METHODS, "post"]
+"""Django's own views would take a PUT for a form, and lead any other method on."""
+
 urlpatterns = [
     path(
         "login/",
-        LoginView.as_view(template_name="login.html", authentication_form=SignInForm),
+        LoginView.as_view(
+            template_name="login.html", authentication_form=SignInForm, http_method_names=SIGN_IN_METHODS
+        ),
         name="login",
     ),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    path(
+        "admin/login/",
+        RedirectView.as_view(pattern_name="login", query_string=True, http_method_names=READ_METHODS),
+    ),
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="contacts:list"), name="home"),
+    path("", RedirectView.as_view(pattern_name="contacts:list", http_method_names=READ_METHODS), name="home"),
     path("", include("contacts.urls")),
     path("", include("billing.urls")),
 ]

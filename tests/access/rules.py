@@ -1,0 +1,80 @@
+"""Who may open what, written out a second time on purpose: an address that is not here fails a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.access.addresses import Address, addresses
+
+CHANGES = frozenset({"PUT", "PATCH", "DELETE", "TRACE"})
+"""Methods that no address of the desk takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``methods`` besides HEAD and OPTIONS. ``is_public``: opened without signing in, by design."""
+
+    methods: frozenset[str]
+    is_public: bool = False
+
+
+READ, POST, BOTH = (
+    Rule(frozenset({"GET"})),
+    Rule(frozenset({"POST"})),
+    Rule(frozenset({"GET", "POST"})),
+)
+RULES = {
+    "login": Rule(frozenset({"GET", "POST"}), is_public=True),
+    "logout": Rule(frozenset({"POST"}), is_public=True),  # whoever is signed out already is led to the door
+    "home": Rule(frozenset({"GET"}), is_public=True),  # leads on to a page that asks for the sign-in
+    "contacts:list": READ,
+    "contacts:new": BOTH,
+    "contacts:detail": READ,
+    "contacts:edit": BOTH,
+    "billing:purchases": READ,
+    "billing:contact_timeline": READ,
+    "billing:invoice_new": BOTH,
+    "billing:card_add": BOTH,
+    "billing:card_return": READ,
+    "billing:card_default": BOTH,
+    "billing:card_remove": BOTH,
+    "billing:invoices": READ,
+    "billing:invoices_export": BOTH,
+    "billing:act_many": POST,
+    "billing:bulk": BOTH,
+    "billing:invoice": READ,
+    "billing:invoice_export": BOTH,
+    "billing:invoice_edit": BOTH,
+    "billing:why_not": READ,
+    "billing:act": BOTH,
+    "billing:totals": POST,
+    "billing:product_search": READ,
+    "billing:payments": READ,
+    "billing:payments_export": BOTH,
+    "billing:payment_refund": BOTH,
+    "billing:attempt": READ,
+    "billing:attempt_ask": POST,
+    "billing:attempt_cancel": POST,
+    "billing:mail": READ,
+    "billing:mail_again": POST,
+    "billing:public_invoice": Rule(frozenset({"GET"}), is_public=True),
+    "billing:public_pdf": Rule(frozenset({"GET"}), is_public=True),
+    "billing:pay": Rule(frozenset({"GET", "POST"}), is_public=True),
+    "billing:pay_return": Rule(frozenset({"GET"}), is_public=True),
+    "sandbox:page": Rule(frozenset({"GET", "POST"}), is_public=True),
+    "sandbox:bank_approve": Rule(frozenset({"POST"}), is_public=True),
+    "sandbox:bank_refuse": Rule(frozenset({"POST"}), is_public=True),
+}
+"""Every address outside the back office, which has Django's own door in front of all of it."""
+
+OF_THE_DESK = [address for address in addresses() if not address.is_of_the_back_office]
+OF_THE_BACK_OFFICE = [address for address in addresses() if address.is_of_the_back_office]
+
+
+def rule_of(address: Address) -> Rule:
+    return RULES[address.name]
+
+
+def taking(method: str) -> list[Address]:
+    """The addresses of the desk that take this method."""
+    return [address for address in OF_THE_DESK if method in RULES.get(address.name, READ).methods]
