@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.middleware.LegibleMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.middleware.InactivityMiddleware",
     "django.middleware.common.CommonMiddleware",

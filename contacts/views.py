@@ -55,7 +55,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @permission_required("contacts.add_contact", raise_exception=True)
 def new(request: HttpRequest) -> HttpResponse:
-    form = ContactForm(request.POST or None)
+    form = ContactForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and (contact := form.store()):
         messages.success(request, _("%(name)s is a contact now.") % {"name": contact.name})
         return redirect(contact)
@@ -67,7 +67,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @permission_required("contacts.change_contact", raise_exception=True)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact, pk=pk)
-    form = ContactForm(request.POST or None, instance=copy(contact))
+    form = ContactForm(request.POST if request.method == "POST" else None, instance=copy(contact))
     differences: list[dict[str, str]] = []
     if request.method == "POST" and form.is_valid():
         try:

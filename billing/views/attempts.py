@@ -8,6 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
@@ -53,7 +54,8 @@ def cancel(request: DeskRequest, pk: int) -> HttpResponse:
 def show_attempt(request: DeskRequest, found: Attempt, *, back: str) -> HttpResponse:
     """In the dialog, with the page behind it refreshed; without scripts, as a page of its own."""
     if not request.htmx:
-        return HttpResponseRedirect(f"{reverse('billing:attempt', args=[found.pk])}?next={back}")
+        page = reverse("billing:attempt", args=[found.pk])
+        return HttpResponseRedirect(f"{page}?{urlencode({'next': back})}")
     return trigger_client_event(_page(request, found, back), "changed", {})
 
 
