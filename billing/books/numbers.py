@@ -4,22 +4,28 @@ from collections.abc import Iterator
 
 from billing.books.problem import Problem
 from billing.models import Invoice, Series
+from billing.models.series import INVOICES
 
 BATCH = 1000
 
 
 def problems_of_numbers() -> Iterator[Problem]:
-    """Every number up to the last one taken stands on an invoice, and none just beyond it does."""
-    for series in Series.objects.order_by("pk"):
+    """Every place up to the last one taken is an invoice's, and none beyond it is.
+
+    Places are compared, not the numbers written from them: their format may have changed since.
+    """
+    for series in Series.objects.filter(name=INVOICES):
         yield from _gaps(series)
+        for taken in Invoice.objects.filter(sequence__gt=series.last).values_list("sequence", flat=True):
+            yield Problem("series", series.pk, series.name, "last", str(series.last), f"at least {taken}")
 
 
 def _gaps(series: Series) -> Iterator[Problem]:
-    for first in range(1, series.last + BATCH + 1, BATCH):
-        numbers = {series.format.format(number=n): n for n in range(first, first + BATCH)}
-        taken = set(Invoice.objects.filter(number__in=numbers).values_list("number", flat=True))
-        for number, n in numbers.items():
-            if n <= series.last and number not in taken:
-                yield Problem("series", series.pk, series.name, number, "missing", "on an invoice")
-            if n > series.last and number in taken:
-                yield Problem("series", series.pk, series.name, "last", str(series.last), f"at least {n}")
+    for first in range(1, series.last + 1, BATCH):
+        wanted = range(first, min(first + BATCH, series.last + 1))
+        taken = set(
+            Invoice.objects.filter(sequence__range=(wanted[0], wanted[-1])).values_list("sequence", flat=True)
+        )
+        for place in wanted:
+            if place not in taken:
+                yield Problem("series", series.pk, series.name, f"place {place}", "missing", "an invoice's")

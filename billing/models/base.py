@@ -113,6 +113,9 @@ class InvoiceBase(models.Model):
         Contact, models.PROTECT, related_name="invoices", verbose_name=_("contact"), db_index=False
     )
     number = models.CharField(_("number"), max_length=40, null=True, unique=True, editable=False)
+    sequence = models.PositiveBigIntegerField(
+        _("place in our own run of numbers"), null=True, unique=True, editable=False
+    )
     status = models.CharField(
         _("status"), max_length=12, choices=InvoiceStatus, default=InvoiceStatus.DRAFT, editable=False
     )
@@ -214,14 +217,14 @@ class InvoiceBase(models.Model):
                 % {"invoice": self, "status": self.get_status_display(), "balance": self.show(self.balance)}
             )
 
-    @property
-    def attempt_in_flight(self) -> str:
-        """The reason why money cannot be moved just now, or nothing."""
-    def one_time_key(self, key: UUID | None, by: Viewer | Actor, action: str) -> OneTimeKey:
+    def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
         """The one-time key of a dialog on this invoice. A draft that was deleted is known by its name."""
         deleted = Q(invoice=None, subject=str(self))
         return OneTimeKey(key, by, action, Q(invoice=self.pk) | deleted)
 
+    @property
+    def attempt_in_flight(self) -> str:
+        """The reason why money cannot be moved just now, or nothing."""
         if not self.awaiting_gateway:
             return ""
         return _now(

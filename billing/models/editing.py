@@ -115,11 +115,11 @@ class Editing(InvoiceBase):
         """
         if not self.line_count:
             raise Invalid(_now("An invoice needs at least one line before it is issued."), field="lines")
-        self.number = Series.take()[0]
+        self.sequence, self.number = Series.take()[0]
         self.issued_at = at
         self.status = InvoiceStatus.OPEN
         self._close_if_settled()
-        self.store("number", "issued_at", "status", *self.recompute())
+        self.store("sequence", "number", "issued_at", "status", *self.recompute())
         text = _now("Issued as %(number)s over %(total)s: %(status)s.")
         return Deed(
             text

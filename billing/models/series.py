@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +20,13 @@ def check_format(value: str) -> None:
         _("Format is “%(value)s”: it must hold {number}, for example INV-{number:06d}."),
         params={"value": value},
     )
+
+
+class Taken(NamedTuple):
+    """A place in the run and the number written from it. The place stays comparable when the format changes."""
+
+    sequence: int
+    number: str
 
 
 class Series(models.Model):
@@ -40,11 +49,11 @@ class Series(models.Model):
         return self.name
 
     @classmethod
-    def take(cls, count: int = 1, *, name: str = INVOICES) -> list[str]:
+    def take(cls, count: int = 1, *, name: str = INVOICES) -> list[Taken]:
         """The next numbers, in order. Call inside the transaction that uses them."""
         cls.objects.get_or_create(name=name)
         series = cls.objects.select_for_update().get(name=name)
         first = series.last + 1
         series.last += count
         series.save(update_fields=["last"])
-        return [series.format.format(number=n) for n in range(first, first + count)]
+        return [Taken(n, series.format.format(number=n)) for n in range(first, first + count)]

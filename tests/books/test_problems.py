@@ -169,7 +169,7 @@ def test_a_closed_invoice_that_was_not_paid_is_named() -> None:
 def test_a_draft_that_was_paid_is_named() -> None:
     invoice = InvoiceFactory.create(paid=Decimal(30))
     Series.objects.update(last=0)
-    Invoice.objects.filter(pk=invoice.pk).update(status=InvoiceStatus.DRAFT, number=None)
+    Invoice.objects.filter(pk=invoice.pk).update(status=InvoiceStatus.DRAFT, number=None, sequence=None)
     assert found() == {("invoice", invoice.pk, "status")}
 
 
@@ -284,9 +284,16 @@ def test_a_missing_number_is_named() -> None:
     InvoiceFactory.create()
     gone = InvoiceFactory.create()
     InvoiceFactory.create()
-    Invoice.objects.filter(pk=gone.pk).update(number="INV-777777")
+    Invoice.objects.filter(pk=gone.pk).update(sequence=None)
     series = Series.objects.get()
-    assert found() == {("series", series.pk, gone.number)}
+    assert found() == {("series", series.pk, "place 2")}
+
+
+def test_a_new_format_of_the_numbers_leaves_no_gap() -> None:
+    InvoiceFactory.create()
+    Series.objects.update(format="{number:04d}/2026")
+    assert InvoiceFactory.create().number == "0002/2026"
+    assert found() == set()
 
 
 def test_a_number_beyond_the_last_one_taken_is_named() -> None:
@@ -298,7 +305,7 @@ def test_a_number_beyond_the_last_one_taken_is_named() -> None:
 def test_numbers_of_other_origin_are_nobodys_business() -> None:
     invoice = InvoiceFactory.create()
     Series.objects.update(last=0)
-    Invoice.objects.filter(pk=invoice.pk).update(number="536365")
+    Invoice.objects.filter(pk=invoice.pk).update(number="536365", sequence=None)
     assert found() == set()
 
 

@@ -65,8 +65,8 @@ class Sheet:
     def write(self) -> None:
         """Give the invoices their numbers and store everything."""
         issued = [invoice for invoice in self.invoices if invoice.status != InvoiceStatus.DRAFT]
-        for invoice, number in zip(issued, Series.take(len(issued)), strict=True):
-            invoice.number = number
+        for invoice, taken in zip(issued, Series.take(len(issued)), strict=True):
+            invoice.sequence, invoice.number = taken
         for rows in (
             *(self.invoices, self.lines, self.charges, self.attempts, self.payments),
             *(self.returns, self.refund_attempts, self.refunds),

@@ -170,10 +170,11 @@ class Teller:
         invoice = self.draft(contact, order)
         with transaction.atomic():
             invoice.lock()
-            invoice.number, invoice.issued_at = Series.take()[0], timezone.now()
+            invoice.sequence, invoice.number = Series.take()[0]
+            invoice.issued_at = timezone.now()
             invoice.status = InvoiceStatus.DECLINED
             payment = self._refusal(invoice)
-            invoice.store("number", "issued_at", "status", *invoice.recompute())
+            invoice.store("sequence", "number", "issued_at", "status", *invoice.recompute())
             text = _now("The card of an order was declined: %(reason)s") % {"reason": payment.decline_reason}
             tell(invoice, None, "charge_declined", Deed(text, related={"payment": payment}))
         return invoice
