@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
@@ -11,14 +12,13 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import gateways
-from billing.gateways import CardDetails, NoAnswer
+from billing.gateways import CardDetails
 from billing.models.event import Event
 from billing.models.guard import (
     Actor,
     NotAllowed,
     NotOffered,
     OneTimeKey,
-    Viewer,
     name_of,
     once,
     outside_transaction,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from billing.models.attempt import Attempt
+
+log = logging.getLogger(__name__)
 
 
 def last_day(year: int, month: int) -> date:
@@ -102,7 +104,10 @@ class Card(models.Model):
 
     @classmethod
     def keep(cls, contact: Contact, details: CardDetails, *, gateway: str) -> Card:
-        """Store what the gateway returned, in the caller's transaction; a known token is the same card."""
+        """Store what the gateway returned, in the caller's transaction; a known token is the same card.
+
+        Raises NotOffered for a token that is another contact's.
+        """
         Contact.objects.select_for_update(no_key=True).get(pk=contact.pk)
         first = not cls.objects.on_file(contact).exists()
         card, _created = cls.objects.get_or_create(
@@ -117,13 +122,20 @@ class Card(models.Model):
                 "is_default": first,
             },
         )
+        if card.contact_id != contact.pk:
+            raise NotOffered(_now("%(card)s is on file for another contact.") % {"card": card})
         return card
 
     @classmethod
     def add(
         cls, by: Actor, *, contact: Contact, details: CardDetails, gateway: str, key: UUID | None
     ) -> Card:
-        """Store a card that the customer or an agent typed at the gateway's own page."""
+        """Store a card that the customer or an agent typed at the gateway's own page.
+
+        Raises NotAllowed, NotOffered, AlreadyDone.
+        """
+        if by is not None and not by.has_perm("billing.add_card"):
+            raise NotAllowed(_now("Your role does not include adding cards."))
         made: list[Card] = []
         used_once = OneTimeKey(key, by, "add_card", Q(contact=contact))
 
@@ -136,7 +148,7 @@ class Card(models.Model):
         once(used_once, work)
         return made[0]
 
-    def one_time_key(self, key: UUID | None, by: Viewer | Actor, action: str) -> OneTimeKey:
+    def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
         """The one-time key of a page about this card."""
         return OneTimeKey(key, by, action, Q(contact=self.contact_id, subject=str(self)))
 
@@ -168,7 +180,8 @@ class Card(models.Model):
         outside_transaction()
         try:
             gateways.get(self.gateway).detach_card(self.token)
-        except NoAnswer as error:
+        except Exception as error:
+            log.exception("Card %s could not be taken off file at %s", self.pk, self.gateway)
             raise NotOffered(
                 _now("%(card)s is still on file: the gateway did not answer. Please try again.")
                 % {"card": self}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 
@@ -16,12 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import gateways
-from billing.gateways import NoAnswer
 from billing.models import Card, Event
 from billing.models.guard import AlreadyDone, NotAllowed, Refused
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done, go
 from contacts.models import Contact
+
+log = logging.getLogger(__name__)
 
 PAGES = "card_pages"
 """Session key: hosted pages that this person opened, each with its contact and the way back."""
@@ -43,11 +45,12 @@ def add(request: DeskRequest, pk: int) -> HttpResponse:
             return_url=request.build_absolute_uri(come_back),
             cancel_url=request.build_absolute_uri(back),
         )
-    except NoAnswer:
+    except Exception:
+        log.exception("The gateway opened no page for a card")
         words = _("The gateway did not answer, so no card can be added just now. Please try again.")
         return refused(request, words, status=409, back=back)
     opened = request.session.get(PAGES, {})
-    request.session[PAGES] = {**dict(list(opened.items())[-9:]), str(key): [page.ref, back]}
+    request.session[PAGES] = {**dict(list(opened.items())[-9:]), str(key): [page.ref, back, pk]}
     return go(request, page.url)
 
 
@@ -56,18 +59,23 @@ def add(request: DeskRequest, pk: int) -> HttpResponse:
 def come_back(request: DeskRequest, pk: int, key: uuid.UUID) -> HttpResponse:
     """The gateway is asked what was stored; what the address says is not believed."""
     contact = get_object_or_404(Contact, pk=pk)
-    ref, back = request.session.get(PAGES, {}).get(str(key), ("", reverse("billing:purchases", args=[pk])))
-    if not ref:
-        return redirect(back)
+    home = reverse("billing:purchases", args=[pk])
+    ref, back, typed_for = request.session.get(PAGES, {}).get(str(key), ("", home, None))
+    if typed_for != pk:
+        return redirect(home)
     try:
         result = gateways.get(settings.GATEWAY).page_result(ref)
-    except NoAnswer:
+    except Exception:
+        log.exception("The gateway did not say which card was stored")
         words = _("The gateway did not answer. Reload this page to see whether the card was stored.")
         return refused(request, words, status=409, back=back)
     if not result.card:
         messages.info(request, _("No card was added."))
         return redirect(back)
-    card = _stored(request, contact, result.card, key)
+    try:
+        card = _stored(request, contact, result.card, key)
+    except Refused as refusal:
+        return refused(request, str(refusal), status=409, back=back)
     messages.success(request, _("%(card)s was added.") % {"card": card})
     joint = "&" if "?" in back else "?"
     return redirect(f"{back}{joint}{urlencode({'source': f'card:{card.pk}'})}" if "/pay/" in back else back)
