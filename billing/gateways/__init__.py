@@ -25,6 +25,11 @@ class CardRefused(Exception):
     """The gateway will not store this card; the message is the gateway's, fit to show."""
 
 
+def fit(words: str, most: int) -> str:
+    """A gateway's words as far as a column holds them: PostgreSQL stores no NUL."""
+    return words.replace("\0", "")[:most]
+
+
 @dataclass(frozen=True, slots=True)
 class CardDetails:
     """A gateway's token and what may be shown of the card: never the number, never the CVC."""

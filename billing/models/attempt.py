@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import gateways, money
-from billing.gateways import CardDetails, Gateway, Outcome, Page, PageResult
+from billing.gateways import CardDetails, Gateway, Outcome, Page, PageResult, fit
 from billing.models.base import amount_field
 from billing.models.card import Card
 from billing.models.guard import Actor, NotOffered, outside_transaction
@@ -30,6 +30,8 @@ from billing.models.payment import Payment
 from billing.statuses import FINAL, IN_FLIGHT, AttemptKind, AttemptState
 
 if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
     from billing.models.invoice import Invoice
 
 log = logging.getLogger(__name__)
@@ -115,7 +117,7 @@ class Attempt(models.Model):
 
     if TYPE_CHECKING:
         invoice_id: int
-        payment: Payment
+        payments: RelatedManager[Payment]
 
     class Meta:
         default_permissions = ("view",)
@@ -165,7 +167,7 @@ class Attempt(models.Model):
     @property
     def can_be_cancelled(self) -> bool:
         """Whether an agent may call it off: the bank waits for the customer, and nothing has moved."""
-        return self.state == AttemptState.NEEDS_ACTION
+        return self.kind == AttemptKind.CHARGE and self.state == AttemptState.NEEDS_ACTION
 
     @property
     def meaning(self) -> str:
@@ -185,11 +187,22 @@ class Attempt(models.Model):
         Whatever goes wrong after the confirmation was sent is *unknown*, never *declined*.
         """
         outside_transaction()
+        try:
+            gateway = self._gateway()
+        except KeyError:
+            log.exception("Attempt %s: its gateway is not installed", self.key)
+            words = _now("The gateway “%(name)s” is not installed: nothing was sent, and no money moved.")
+            outcome = Outcome(AttemptState.NOT_CHARGED, message=words % {"name": self.gateway})
+            self.settle(outcome, expected_ref="")
+            return
         if self.kind == AttemptKind.REFUND:
             self.settle(self._asked_safely(self._send_refund))
-            return
+        else:
+            self._charge(gateway)
+
+    def _charge(self, gateway: Gateway) -> None:
         try:
-            ref = self._gateway().prepare(
+            ref = gateway.prepare(
                 key=self.key, amount=self.amount, currency=self.currency, token=self.card_token
             )
         except Exception:
@@ -381,6 +394,7 @@ class Attempt(models.Model):
             invoice.lock()
             self.refresh_from_db(from_queryset=type(self).objects.select_for_update(of=("self",)))
             self.invoice = invoice  # the locked one, which the caller may hold too
+            outcome = self._about_this(outcome)
             refs = (self.gateway_ref, self.page_ref)
             moved_on = expected_ref is not None and refs != (expected_ref, page_ref)
             if moved_on or (self.is_final and not self._proves_wrong(outcome)):
@@ -390,9 +404,21 @@ class Attempt(models.Model):
             else:
                 self._wait(outcome, at)
 
+    def _about_this(self, outcome: Outcome) -> Outcome:
+        """The answer, or none when it is about another charge or refund than the one on our books."""
+        if not outcome.ref or self.gateway_ref in ("", outcome.ref):
+            return outcome
+        log.error(
+            "Attempt %s: the gateway answered about %s, not %s", self.key, outcome.ref, self.gateway_ref
+        )
+        return Outcome(AttemptState.UNKNOWN)
+
     def _proves_wrong(self, outcome: Outcome) -> bool:
-        """Whether the gateway took money after it had said that it never would: booked, with an alarm."""
-        wrong = self.state == AttemptState.NOT_CHARGED and outcome.state == AttemptState.APPROVED
+        """Whether the gateway moved money after it had said that it never would: booked, with an alarm.
+
+        Payments are final: the one that says *declined* stays, and an applied one comes beside it.
+        """
+        wrong = self.state != AttemptState.APPROVED and outcome.state == AttemptState.APPROVED
         if wrong:
             log.error("Attempt %s: the gateway moved money after it had said that it would not", self.key)
         return wrong
@@ -401,7 +427,7 @@ class Attempt(models.Model):
         nobody_came = self.state == AttemptState.PAGE_OPEN and outcome.state == AttemptState.NOT_CHARGED
         self.state = outcome.state
         self.gateway_ref = outcome.ref or self.gateway_ref
-        self.code, self.message, self.is_hard = outcome.code[:60], outcome.message[:255], outcome.hard
+        self.code, self.message, self.is_hard = fit(outcome.code, 60), fit(outcome.message, 255), outcome.hard
         self.settled_at = at
         self.save(update_fields=["state", "gateway_ref", "code", "message", "is_hard", "settled_at"])
         if not nobody_came:  # a page that was closed unused blocked nothing and is no news
@@ -419,7 +445,7 @@ class Attempt(models.Model):
             before = self.state
             self.state = outcome.state if outcome.state != AttemptState.STARTED else self.state
             self.gateway_ref = outcome.ref or self.gateway_ref
-            self.code, self.message = outcome.code[:60], outcome.message[:255]
+            self.code, self.message = fit(outcome.code, 60), fit(outcome.message, 255)
             if self.state != before:
                 self.invoice.wait_for(self)
         self.asked += 1

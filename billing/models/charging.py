@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 
@@ -16,7 +18,7 @@ from billing.models.attempt import Attempt
 from billing.models.base import InvoiceBase
 from billing.models.card import Card
 from billing.models.guard import Actor, Deed, Invalid, guarded, tell
-from billing.models.payment import Payment, snapshot
+from billing.models.payment import Payment, snapshot, words_of
 from billing.money import ZERO
 from billing.statuses import (
     AttemptKind,
@@ -29,6 +31,8 @@ from billing.statuses import (
 
 if TYPE_CHECKING:
     from billing.models.event import Event
+
+log = logging.getLogger(__name__)
 
 
 class Charging(InvoiceBase):
@@ -218,16 +222,19 @@ class Charging(InvoiceBase):
     def _card_words(self, attempt: Attempt, details: CardDetails | None) -> dict[str, Any]:
         if attempt.card or details is None:
             return snapshot(attempt.card)
-        if details.token and attempt.remember_card:
-            kept = Card.keep(self.contact, details, gateway=attempt.gateway)
-            Card.objects.filter(pk=kept.pk).update(last_used_at=timezone.now())
-            return snapshot(kept)
-        return {
-            "card_brand": details.brand,
-            "card_last4": details.last4,
-            "card_exp_month": details.exp_month,
-            "card_exp_year": details.exp_year,
-        }
+        kept = self._kept(attempt, details) if details.token and attempt.remember_card else None
+        return snapshot(kept) if kept else words_of(details)
+
+    def _kept(self, attempt: Attempt, details: CardDetails) -> Card | None:
+        """The card put on file, or None: money that has moved is booked even if its card cannot be kept."""
+        try:
+            with transaction.atomic():
+                card = Card.keep(self.contact, details, gateway=attempt.gateway)
+                Card.objects.filter(pk=card.pk).update(last_used_at=timezone.now())
+        except Exception:
+            log.exception("Attempt %s: the card could not be kept", attempt.key)
+            return None
+        return card
 
     def _tell_charge(self, attempt: Attempt, payment: Payment, before: Decimal) -> None:
         if payment.status == PaymentStatus.DECLINED:

@@ -108,7 +108,7 @@ class OneTimeKey:
     """A one-time key with the deed that it is for: ``action`` on what ``about`` finds, by one person."""
 
     key: UUID | None
-    by: Viewer | None
+    by: Actor
     action: str
     about: models.Q
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.actions import PAYMENT_ACTIONS, Action
+from billing.gateways import CardDetails, fit
 from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
 from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Viewer, may
@@ -67,7 +68,7 @@ class Payment(models.Model):
     method = models.CharField(_("method"), max_length=14, choices=PaymentMethod)
     amount = amount_field(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
-    attempt = models.OneToOneField("billing.Attempt", models.PROTECT, null=True, related_name="payment")
+    attempt = models.ForeignKey("billing.Attempt", models.PROTECT, null=True, related_name="payments")
     card = models.ForeignKey(Card, models.PROTECT, null=True, related_name="payments")
     card_brand = models.CharField(max_length=20, blank=True)
     card_last4 = models.CharField(_("card's last four"), max_length=4, blank=True)
@@ -102,6 +103,7 @@ class Payment(models.Model):
             models.Index(fields=["gateway_ref"], name="payment_by_gateway_ref"),
         ]
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["attempt", "status"], name="payment_one_per_attempt_and_end"),
             models.CheckConstraint(
                 condition=Q(type=PaymentType.PAYMENT, amount__gt=0)
                 | Q(type=PaymentType.REFUND, amount__lt=0),
@@ -249,6 +251,17 @@ class Payment(models.Model):
             key=key,
             seen=seen,
         )
+
+
+def words_of(details: CardDetails) -> dict[str, Any]:
+    """The words of a card that is not kept, as far as they can be stored."""
+    has_expiry = 1 <= details.exp_month <= 12 and 0 < details.exp_year < 10_000
+    return {
+        "card_brand": fit(details.brand, 20),
+        "card_last4": fit(details.last4, 4),
+        "card_exp_month": details.exp_month if has_expiry else None,
+        "card_exp_year": details.exp_year if has_expiry else None,
+    }
 
 
 def snapshot(card: Card | None) -> dict[str, Any]:

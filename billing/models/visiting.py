@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _now
@@ -76,6 +77,9 @@ class Visiting(InvoiceBase):
         ``return_url`` and ``cancel_url`` may hold ``{attempt}``, filled with the attempt's key.
         ``opened_from`` stands for the customer's address. Raises NotOffered and TooManyDeclines.
         """
+        refusal = self.refusal_to_pay(at=at, opened_from=opened_from)
+        if refusal:
+            raise refusal
         self._call_off_waiting(at)
         for attempt in self._open_pages():
             if not self._serves(attempt, remember=remember, at=at):
@@ -129,7 +133,7 @@ class Visiting(InvoiceBase):
 
     def _call_off_waiting(self, at: datetime) -> None:
         """A charge that waits for the customer's confirmation gives way when that customer comes to pay."""
-        for attempt in self.attempts.filter(state=AttemptState.NEEDS_ACTION):
+        for attempt in self.attempts.filter(kind=AttemptKind.CHARGE, state=AttemptState.NEEDS_ACTION):
             attempt.invoice = self.row
             attempt.cancel(at=at)
 
@@ -139,7 +143,8 @@ class Visiting(InvoiceBase):
         """Why a customer cannot pay now, or None. At most three queries."""
         if not self.is_owing or not self.balance:
             return NotOffered(_now("%(invoice)s has nothing left to pay.") % {"invoice": self})
-        others = Attempt.objects.in_flight().filter(invoice=self.row).exclude(state=AttemptState.NEEDS_ACTION)
+        gives_way = Q(kind=AttemptKind.CHARGE, state=AttemptState.NEEDS_ACTION)
+        others = Attempt.objects.in_flight().filter(invoice=self.row).exclude(gives_way)
         if self.awaiting_gateway and others.exists():
             return self._in_progress()
         return self._too_many_declines(at, opened_from)

@@ -97,8 +97,8 @@ def _dialog(request: DeskRequest, make: MakeForm, action: Action, back: str) -> 
             make().invoice.one_time_key(_key(request), request.user, action.name).refuse_used()
         except AlreadyDone as already:
             return answer(request, already.event, back)
-        except Refused as refusal:
-            return _refuse(request, refusal, back)
+        except Refused as used_up:
+            return _refuse(request, used_up, back)
         return _do(request, make, action, back)
     form = make()
     refusal = form.subject.refusal(action, request.user)

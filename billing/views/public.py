@@ -130,7 +130,7 @@ def pay_return(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     attempt.invoice = invoice
     attempt.ask(at=timezone.now())
     invoice.refresh_from_db()
-    payment = Payment.objects.filter(attempt=attempt).first()
+    payment = Payment.objects.filter(attempt=attempt).last()
     context = {
         "invoice": invoice,
         "attempt": attempt,
