@@ -18,6 +18,20 @@ class InvoiceStatus(TextChoices):
     WRITTEN_OFF = "written_off", _("Write off")
 
 
+_S = InvoiceStatus
+TRANSITIONS: dict[InvoiceStatus, set[InvoiceStatus]] = {
+    _S.DRAFT: {_S.OPEN, _S.CLOSED, _S.DECLINED},
+    _S.OPEN: {_S.CLOSED, _S.COLLECTIONS, _S.VOIDED, _S.WRITTEN_OFF},
+    _S.COLLECTIONS: {_S.CLOSED, _S.OPEN, _S.VOIDED, _S.WRITTEN_OFF},
+    _S.CLOSED: {_S.REFUNDED, _S.VOIDED},
+    _S.DECLINED: {_S.VOIDED},
+    _S.REFUNDED: {_S.VOIDED},
+    _S.WRITTEN_OFF: {_S.VOIDED},
+    _S.VOIDED: set(),
+}
+"""What an invoice may become, and nothing else. A draft may also be deleted."""
+
+
 class PaymentType(TextChoices):
     PAYMENT = "payment", _("Payment")
     REFUND = "refund", _("Refund")

@@ -15,7 +15,7 @@ from factory.declarations import LazyAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Card, Header, Invoice, LineInput, Payment, Product
+from billing.models import Card, Header, Invoice, LineInput, Payment, Product, Series
 from billing.models.guard import Actor
 from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
 from contacts.models import Contact
@@ -128,7 +128,9 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
     ) -> Invoice:
         drafted = model_class.draft(by, contact=contact, header=header, lines=lines).invoice
         assert drafted is not None
-        if status != InvoiceStatus.DRAFT:
+        if status == InvoiceStatus.DECLINED:
+            _decline(drafted)
+        elif status != InvoiceStatus.DRAFT:
             drafted.issue(by, at=NOON)
             _reach(drafted, InvoiceStatus(status), paid, by)
         return drafted
@@ -148,9 +150,15 @@ def _reach(invoice: Invoice, status: InvoiceStatus, paid: Decimal, by: Actor) ->
             invoice.void(by, reason="Ordered twice")
         case InvoiceStatus.WRITTEN_OFF:
             invoice.write_off(by, reason="Moved abroad")
-        case InvoiceStatus.DECLINED:  # an order form will bring these
-            with transaction.atomic():
-                invoice.move_to(InvoiceStatus.DECLINED)
+
+
+def _decline(invoice: Invoice) -> None:
+    """As an order form will do whose card was refused."""
+    with transaction.atomic():
+        invoice.sequence, invoice.number = Series.take()[0]
+        invoice.issued_at = NOON
+        invoice.become(InvoiceStatus.DECLINED)
+        invoice.store("sequence", "number", "issued_at", "status", *invoice.recompute())
 
 
 def refund_all(invoice: Invoice, by: Actor = None) -> None:

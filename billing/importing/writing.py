@@ -232,7 +232,7 @@ def _write_refunds(refunds: list[Refund], source: Source) -> None:
             _write_refund(invoice, refund, source)
         names = invoice.recompute()
         if invoice.refunded and not invoice.paid:
-            invoice.status = InvoiceStatus.REFUNDED
+            invoice.become(InvoiceStatus.REFUNDED)
         invoice.store("status", *names)
 
 

@@ -25,7 +25,7 @@ from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.guard import Actor, Gone, NotAllowed, NotOffered, OneTimeKey, Refused, Stale, Viewer, may
 from billing.money import ZERO
 from billing.roles import ROLES
-from billing.statuses import InvoiceStatus
+from billing.statuses import TRANSITIONS, InvoiceStatus
 from contacts.models import Contact
 
 if TYPE_CHECKING:
@@ -283,10 +283,14 @@ class InvoiceBase(models.Model):
         self.version += 1
         self.save(update_fields=[*names, "version"])
 
-    def move_to(self, status: InvoiceStatus) -> None:
-        """Change the status and everything that follows from it, and save."""
+    def become(self, status: InvoiceStatus) -> None:
+        """Change the status, for the caller to save. The one place that sets it.
+
+        Raises ValueError for a change that the product does not know.
+        """
+        if status != self.status and status not in TRANSITIONS[InvoiceStatus(self.status)]:
+            raise ValueError(f"An invoice that is {self.status} never becomes {status}.")
         self.status = status
-        self.store("status", *self.recompute())
 
     @property
     def status_label(self) -> str:

@@ -174,7 +174,7 @@ class Charging(InvoiceBase):
         """Count the new payment; an invoice that owes nothing more is Closed."""
         names = self.recompute()
         if self.is_owing and not self.balance:
-            self.status = InvoiceStatus.CLOSED
+            self.become(InvoiceStatus.CLOSED)
         self.store("status", "awaiting_gateway", *names)
 
     def book(self, attempt: Attempt, *, card: CardDetails | None, at: datetime) -> None:

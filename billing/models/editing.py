@@ -117,7 +117,7 @@ class Editing(InvoiceBase):
             raise Invalid(_now("An invoice needs at least one line before it is issued."), field="lines")
         self.sequence, self.number = Series.take()[0]
         self.issued_at = at
-        self.status = InvoiceStatus.OPEN
+        self.become(InvoiceStatus.OPEN)
         self._close_if_settled()
         self.store("sequence", "number", "issued_at", "status", *self.recompute())
         text = _now("Issued as %(number)s over %(total)s: %(status)s.")
@@ -165,7 +165,7 @@ class Editing(InvoiceBase):
     def _close_if_settled(self) -> None:
         """What owes nothing when it is issued, or after an edit, is Closed."""
         if self.status == InvoiceStatus.OPEN and self.total == self.paid:
-            self.status = InvoiceStatus.CLOSED
+            self.become(InvoiceStatus.CLOSED)
             self.balance = ZERO
 
 

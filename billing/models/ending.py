@@ -40,7 +40,7 @@ class Ending(InvoiceBase):
 
     def _end(self, status: InvoiceStatus, text: str, reason: str) -> Deed:
         was, before = self.get_status_display(), self.balance
-        self.status = status
+        self.become(status)
         self.store("status", "written_off_amount", *self.recompute())
         words = _now("%(text)s %(was)s → %(now)s, balance %(before)s → %(after)s.") % {
             "text": text,

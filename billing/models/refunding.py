@@ -253,7 +253,7 @@ class Refunding(Charging):
         """Count the refund; a Closed invoice that holds nothing more of what was paid is Refunded."""
         names = self.recompute()
         if self.status == InvoiceStatus.CLOSED and self.refunded and not self.paid:
-            self.status = InvoiceStatus.REFUNDED
+            self.become(InvoiceStatus.REFUNDED)
         self.store("status", "awaiting_gateway", *names)
 
     def book_refund(self, attempt: Attempt, *, at: datetime) -> None:

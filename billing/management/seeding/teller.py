@@ -172,7 +172,7 @@ class Teller:
             invoice.lock()
             invoice.sequence, invoice.number = Series.take()[0]
             invoice.issued_at = timezone.now()
-            invoice.status = InvoiceStatus.DECLINED
+            invoice.become(InvoiceStatus.DECLINED)
             payment = self._refusal(invoice)
             invoice.store("sequence", "number", "issued_at", "status", *invoice.recompute())
             text = _now("The card of an order was declined: %(reason)s") % {"reason": payment.decline_reason}
