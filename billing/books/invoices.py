@@ -120,7 +120,7 @@ def _implied_status(account: Account, now: Figures) -> str:
     if status in OWING and not now.balance:
         return InvoiceStatus.CLOSED
     if status == InvoiceStatus.CLOSED:
-        if now.refunded and not now.paid:
+        if now.refunded and not now.paid and now.total:
             return InvoiceStatus.REFUNDED
         return status if now.paid + now.refunded >= now.total else InvoiceStatus.OPEN
     if status == InvoiceStatus.REFUNDED and not (now.refunded and now.paid == now.overpaid):

@@ -244,12 +244,12 @@ class InvoiceBase(models.Model):
 
     def figures(self) -> Figures:
         """What the rows add up to now. Two queries."""
-        lines = self.lines.aggregate(net=Sum("net", default=ZERO), tax=Sum("tax", default=ZERO))
+        lines = self.lines.values_list("net", "tax")  # added up here: SQLite would add in floating point
         rows = self.payments.order_by("id").values_list("type", "status", "amount", "excess")
         return figures(
             status=self.status,
-            subtotal=lines["net"],
-            tax_total=lines["tax"],
+            subtotal=sum((net for net, _tax in lines), ZERO),
+            tax_total=sum((tax for _net, tax in lines), ZERO),
             shipping=self.shipping,
             payments=[MoneyRow(*row) for row in rows],
         )
