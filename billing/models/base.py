@@ -23,6 +23,7 @@ from billing import money
 from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
 from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.guard import Actor, Gone, NotAllowed, NotOffered, OneTimeKey, Refused, Stale, Viewer, may
+from billing.models.series import LONGEST
 from billing.money import ZERO
 from billing.roles import ROLES
 from billing.statuses import TRANSITIONS, InvoiceStatus
@@ -112,7 +113,7 @@ class InvoiceBase(models.Model):
     contact = models.ForeignKey(
         Contact, models.PROTECT, related_name="invoices", verbose_name=_("contact"), db_index=False
     )
-    number = models.CharField(_("number"), max_length=40, null=True, unique=True, editable=False)
+    number = models.CharField(_("number"), max_length=LONGEST, null=True, unique=True, editable=False)
     sequence = models.PositiveBigIntegerField(
         _("place in our own run of numbers"), null=True, unique=True, editable=False
     )

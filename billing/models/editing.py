@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _now
 
 from billing import money
 from billing.models.base import MAX_LINES, InvoiceBase
-from billing.models.guard import Actor, Deed, Invalid, NotAllowed, OneTimeKey, guarded, once, tell
+from billing.models.guard import Actor, Deed, Invalid, NotAllowed, NotOffered, OneTimeKey, guarded, once, tell
 from billing.models.line import InvoiceLine, LineInput
-from billing.models.series import Series
+from billing.models.series import Series, Taken
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 from contacts.models import Contact
@@ -115,7 +115,7 @@ class Editing(InvoiceBase):
         """
         if not self.line_count:
             raise Invalid(_now("An invoice needs at least one line before it is issued."), field="lines")
-        self.sequence, self.number = Series.take()[0]
+        self.sequence, self.number = self._take_number()
         self.issued_at = at
         self.become(InvoiceStatus.OPEN)
         self._close_if_settled()
@@ -130,6 +130,22 @@ class Editing(InvoiceBase):
             },
             {"total": str(self.total), "status": self.status},
         )
+
+    def _take_number(self) -> Taken:
+        """The next number of our run. One that an import brought along is that invoice's place in it.
+
+        Raises NotOffered when the format of the numbers leads to one that exists.
+        """
+        while True:
+            taken = Series.take()[0]
+            holder = type(self.row).objects.filter(number=taken.number)
+            if not holder.exists():
+                return taken
+            if not holder.filter(sequence=None).update(sequence=taken.sequence):
+                raise NotOffered(
+                    _now("The next number is %(number)s, which exists: change the format of the numbers.")
+                    % {"number": taken.number}
+                )
 
     @guarded("delete")
     def discard(self, by: Actor) -> Deed:

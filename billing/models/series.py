@@ -9,21 +9,32 @@ from django.utils.translation import gettext_lazy as _
 INVOICES = "invoice"
 
 
+LONGEST = 40
+"""Characters of a number."""
+
+
 def check_format(value: str) -> None:
-    """Refuse a format that cannot be filled or would give every invoice the same number."""
+    """Refuse a format that cannot be filled, or would give every invoice the same number or one too long."""
     try:
-        if len({value.format(number=n) for n in (1, 2)}) == 2:
+        numbers = {value.format(number=n) for n in (1, 2, 10**12)}
+        if len(numbers) == 3 and max(map(len, numbers)) <= LONGEST:
             return
-    except (KeyError, IndexError, ValueError, AttributeError):
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError):
         pass
     raise ValidationError(
-        _("Format is “%(value)s”: it must hold {number}, for example INV-{number:06d}."),
-        params={"value": value},
+        _(
+            "Format is “%(value)s”: it must hold {number}, for example INV-{number:06d}, and give numbers of"
+            " at most %(most)s characters."
+        ),
+        params={"value": value, "most": LONGEST},
     )
 
 
 class Taken(NamedTuple):
-    """A place in the run and the number written from it. The place stays comparable when the format changes."""
+    """A place in the run and the number written from it.
+
+    The place stays comparable when the format changes.
+    """
 
     sequence: int
     number: str
