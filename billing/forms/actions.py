@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
-from billing.forms.fields import AmountField, PlainTextField, check_precision
+from billing.forms.days import DayField
+from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
 from billing.forms.preview import Change, Preview
 from billing.mail import Message
 from billing.models import Card, Event, Invoice, Payment
@@ -25,6 +26,9 @@ from billing.models.refunding import Share, moves
 from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
 
 Subject = Invoice | Payment
+
+INCOMPLETE = _("The page came back incomplete: load it again.")
+"""For fields that nobody types."""
 
 
 class ActionForm(forms.Form):
@@ -34,8 +38,10 @@ class ActionForm(forms.Form):
     """
 
     verb: ClassVar[str]
-    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
-    seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE})
+    seen = forms.IntegerField(
+        widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE}
+    )
 
     def __init__(self, *args: Any, invoice: Invoice, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,16 +135,19 @@ class AmountMixin(ActionForm):
 
 class PayForm(AmountMixin):
     verb = "pay"
-    source = forms.ChoiceField(label=_("Pay with"), widget=forms.RadioSelect)
+    source = forms.ChoiceField(
+        label=_("Pay with"),
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": _("Pay with is missing: choose a card or how the money came."),
+            "invalid_choice": _("Pay with is “%(value)s”: it is not offered for this contact."),
+        },
+    )
     amount = AmountField(label=_("Amount"))
     reference = PlainTextField(
         label=_("Reference"), max_length=100, required=False, help_text=_("For example the cheque's number.")
     )
-    received_on = forms.DateField(
-        label=_("Date received"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )
+    received_on = DayField(label=_("Date received"), required=False)
     send_receipt = forms.BooleanField(label=_("Send a receipt"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -214,7 +223,7 @@ class PayForm(AmountMixin):
 class MailForm(ActionForm):
     """A dialog that sends a mail; ``message`` stands above the mail's own words."""
 
-    recipient = forms.EmailField(label=_("To"), max_length=254)
+    recipient = RecipientField()
     message = PlainTextField(
         label=_("Personal message"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
@@ -270,7 +279,15 @@ class SendReceiptForm(MailForm):
 class RefundForm(AmountMixin):
     verb = "refund"
     amount = AmountField(label=_("Amount"))
-    route = forms.ChoiceField(label=_("How"), choices=RefundRoute.choices, widget=forms.RadioSelect)
+    route = forms.ChoiceField(
+        label=_("How"),
+        choices=RefundRoute.choices,
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": _("How is missing: choose how the money goes back."),
+            "invalid_choice": _("How is “%(value)s”: it is not offered for this money."),
+        },
+    )
     reason = PlainTextField(label=_("Reason"), max_length=255, required=False)
     send_receipt = forms.BooleanField(label=_("Send a refund receipt"), required=False)
 

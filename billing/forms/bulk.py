@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from billing import money
-from billing.forms.actions import FORMS
+from billing.forms.actions import FORMS, INCOMPLETE
 from billing.forms.preview import Change, Preview
 from billing.models.bulk import MAILS, Plan
 from billing.money import ZERO
@@ -47,7 +47,9 @@ class BulkForm(forms.Form):
     changed after the dialog was shown.
     """
 
-    key = forms.UUIDField(widget=forms.HiddenInput)
+    key = forms.UUIDField(
+        widget=forms.HiddenInput, error_messages={"required": INCOMPLETE, "invalid": INCOMPLETE}
+    )
     state = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: QueryDict | None = None, *, plan: Plan) -> None:

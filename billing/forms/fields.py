@@ -8,7 +8,9 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
 
 from billing import money
 
@@ -33,6 +35,8 @@ class NumberField(forms.Field):
         self.min_value, self.max_value, self.decimal_places = min_value, max_value, decimal_places
         kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
         super().__init__(**kwargs)
+        if "required" not in kwargs.get("error_messages", {}):
+            self.error_messages["required"] = format_lazy(_("{label} is missing."), label=self.label)
 
     def to_python(self, value: Any) -> Decimal | None:
         if value in self.empty_values:
@@ -98,6 +102,20 @@ class PlainTextField(forms.CharField):
                 code="invalid",
             )
         return text
+
+
+class RecipientField(forms.EmailField):
+    """Who an e-mail goes to."""
+
+    default_error_messages = {
+        "required": _("To is missing: write the e-mail address that it goes to."),
+        "invalid": _("To is “%(value)s”: write an address such as name@example.com."),
+        "max_length": _("To has %(show_value)s characters: at most %(limit_value)s are possible."),
+        "null_characters_not_allowed": _("To holds a null character: remove it."),
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(label=_("To"), max_length=254, **kwargs)
 
 
 def check_precision(label: str, amount: Decimal | None, currency: str) -> None:

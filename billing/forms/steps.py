@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from billing import money
 from billing.actions import named
 from billing.forms.days import DayField
-from billing.forms.fields import AmountField, PlainTextField, check_precision
+from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
 from billing.models import Card, Event, Invoice
 from billing.models.base import role_sentence
 from billing.models.guard import NotAllowed
@@ -210,16 +210,7 @@ class RecordStep(MoneyStep):
 
 
 class MailStep(Step):
-    recipient = forms.EmailField(
-        label=_("To"),
-        max_length=254,
-        error_messages={
-            "required": _("To is missing: write the e-mail address that it goes to."),
-            "invalid": _("To is “%(value)s”: write an address such as name@example.com."),
-            "max_length": _("To has %(show_value)s characters: at most %(limit_value)s are possible."),
-            "null_characters_not_allowed": _("To holds a null character: remove it."),
-        },
-    )
+    recipient = RecipientField()
     message = PlainTextField(
         label=_("Personal message"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )

@@ -74,7 +74,7 @@ def test_the_preview_survives_whatever_is_typed(desk: Client, typed: str) -> Non
         ("1,00", "write a plain number"),
         ("Infinity", "write a plain number"),
         ("99999999999999999999", "write a plain number"),
-        ("", "This field is required"),
+        ("", "Amount is missing."),
     ],
 )
 def test_an_impossible_amount_is_refused_with_the_rule_and_keeps_what_was_typed(
