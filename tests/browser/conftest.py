@@ -30,6 +30,7 @@ def open_browser(browser: Browser, live_server: LiveServer) -> Iterator[OpenBrow
     def start(user: User | None = None, **options: Any) -> Page:
         size = {"width": 1440, "height": 1000}
         context = browser.new_context(**{"base_url": live_server.url, "viewport": size, **options})
+        context.set_default_timeout(10_000)
         contexts.append(context)
         context.on("weberror", lambda problem: errors.append(str(problem.error)))
         context.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)

@@ -56,6 +56,11 @@ def section(page: Page, name: str) -> Locator:
     return page.locator(f"#{name}")
 
 
+def listed_statuses(page: Page) -> Locator:
+    """The statuses of the invoices of a list, without the marks beside them."""
+    return page.locator("#invoices tbody .status .badge:first-child")
+
+
 def choose(page: Page, about: object, entry: str) -> None:
     """An entry of the menu of a row."""
     page.get_by_role("button", name=f"Actions for {about}", exact=True).click()

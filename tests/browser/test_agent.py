@@ -19,6 +19,7 @@ from tests.browser.hands import (
     choose,
     dialog,
     expect_done,
+    listed_statuses,
     page_of,
     press,
     press_deed,
@@ -110,11 +111,11 @@ def test_a_declined_card_leaves_three_choices_and_mark_unpaid_keeps_the_invoice_
 
     expect(dialog(desk)).to_contain_text("The bank declined this card and gave no reason.")
     choices = dialog(desk).locator(".dialog-body form button")
-    expect(choices).to_have_text(["Mark unpaid", "Run collections", "Void"])
+    expect(choices).to_have_text(["Mark unpaid", "Run collections", re.compile("^Void")])
     expect(section(desk, "payments").locator("tbody tr")).to_contain_text("Declined")
     choices.first.click()
     expect_done(desk, "unpaid")
-    expect(section(desk, "invoices").locator(".status")).to_have_text("Open")
+    expect(listed_statuses(desk)).to_have_text("Open")
     assert fresh(invoice).balance == 100
 
 
@@ -151,7 +152,7 @@ def test_an_invoice_is_voided_with_its_reason_in_the_timeline(desk: Page) -> Non
     dialog(desk).get_by_label("Reason").fill("Ordered twice")
     press_deed(desk, f"Void {invoice}")
     expect_done(desk, "Voided")
-    expect(section(desk, "invoices").locator(".status")).to_have_text("Voided")
+    expect(listed_statuses(desk)).to_have_text("Voided")
 
     toast(desk).get_by_role("link", name="Timeline").click()
     expect(desk.locator(".event:target")).to_contain_text("Ordered twice")
@@ -166,7 +167,7 @@ def test_an_invoice_is_written_off_and_the_figures_above_the_lists_follow(desk: 
     press_deed(desk, "Write off $60.00")
     expect_done(desk, "$60.00")
     expect(owed).to_contain_text("$0.00")
-    expect(section(desk, "invoices").locator(".status")).to_have_text("Write off")
+    expect(listed_statuses(desk)).to_have_text("Write off")
 
 
 def test_a_deleted_draft_is_gone_from_the_tab(desk: Page) -> None:
@@ -230,7 +231,7 @@ def test_two_rows_are_voided_at_once_and_a_third_is_left_out_with_its_reason(des
     expect(dialog(desk)).to_contain_text("is Voided: only")
     press_deed(desk, "Void 2 invoices")
     expect_done(desk, "Void: 2 done, 1 not.")
-    expect(section(desk, "invoices").locator("tbody .status")).to_have_text(["Voided"] * 3)
+    expect(listed_statuses(desk)).to_have_text(["Voided"] * 3)
     toast(desk).get_by_role("link", name="Details").click()
     expect(desk.get_by_role("progressbar")).to_have_attribute("value", "2")
     expect(desk.get_by_role("row").filter(has_text=str(gone))).to_contain_text("is Voided: only")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from billing.models import Invoice
 from contacts.models import Contact
-from tests.browser.hands import dialog, page_of, section, tab
+from tests.browser.hands import dialog, listed_statuses, page_of, section, tab
 from tests.factories import ContactFactory, InvoiceFactory, ProductFactory
 
 
@@ -101,7 +101,7 @@ def test_p_opens_the_payment_of_the_row_and_escape_gives_the_focus_back(desk: Pa
     desk.keyboard.press("Escape")
     expect(dialog(desk)).to_be_hidden()
     expect(desk.get_by_role("link", name=str(lower)).first).to_be_focused()
-    assert desk.url == address
+    expect(desk).to_have_url(address)
 
 
 def test_the_focus_stays_in_the_dialog_and_starts_away_from_a_dangerous_deed(
@@ -109,6 +109,7 @@ def test_the_focus_stays_in_the_dialog_and_starts_away_from_a_dangerous_deed(
 ) -> None:
     upper, _lower = upper_and_lower(ada)
     desk.get_by_role("button", name=menu_button(desk, upper)).press("Enter")
+    expect(desk.locator(".menu:popover-open a").first).to_be_focused()
     desk.keyboard.press("v")
     desk.keyboard.press("Enter")
     expect(dialog(desk).get_by_label("Reason")).to_be_focused()
@@ -128,7 +129,7 @@ def test_a_payment_is_taken_by_keys_alone_and_the_focus_comes_back_to_the_row(
     expect(dialog(desk).get_by_role("radio", checked=True)).to_be_focused()
     desk.keyboard.press("Enter")
     expect(dialog(desk)).to_be_hidden()
-    expect(section(desk, "invoices").locator("tbody .status").first).to_have_text("Closed")
+    expect(listed_statuses(desk).first).to_have_text("Closed")
     expect(desk.get_by_role("button", name=menu_button(desk, upper))).to_be_focused()
 
 

@@ -16,6 +16,7 @@ from tests.browser.conftest import OpenBrowser
 from tests.browser.hands import (
     PASSWORD,
     choose,
+    listed_statuses,
     page_of,
     press,
     press_deed,
@@ -63,7 +64,7 @@ def test_an_offline_payment_is_taken_from_the_tab(plain: Page, ada: Contact) -> 
     plain.get_by_label("Cheque").check()
     plain.get_by_label("Reference").fill("No. 17")
     plain.get_by_role("button", name=re.compile("Record|Charge")).click()
-    expect(section(plain, "invoices").locator("tbody .status")).to_have_text("Closed")
+    expect(listed_statuses(plain)).to_have_text("Closed")
     expect(toast(plain)).to_contain_text("Cheque")
     assert plain.url.endswith(tab(ada))
     assert_books_agree()
