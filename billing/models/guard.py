@@ -5,6 +5,7 @@ the timeline.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -21,6 +22,8 @@ from billing.models.event import Event
 if TYPE_CHECKING:
     from billing.models.base import InvoiceBase
     from billing.models.invoice import Invoice
+
+log = logging.getLogger(__name__)
 
 Actor = User | None
 """Who does it: a member of staff, or None for a customer, a schedule or the gateway."""
@@ -128,13 +131,25 @@ class OneTimeKey:
 
 
 def once(used_once: OneTimeKey, work: Callable[[], Event]) -> Event:
-    """Run ``work`` in a durable transaction that the one-time key can enter only once."""
+    """Run ``work`` in a durable transaction that the one-time key can enter only once.
+
+    Raises NotOffered too when the database refuses, as it does for a row that refers to a deleted one.
+    """
     try:
         with transaction.atomic(durable=True):
             return work()
-    except (IntegrityError, Gone):
+    except Gone:
         used_once.refuse_used()  # the other request with this key was quicker
         raise
+    except IntegrityError as error:
+        used_once.refuse_used()
+        log.exception("The database refused “%s”", used_once.action)
+        raise NotOffered(
+            _now(
+                "Something that this is about changed at this very moment. Nothing was done; please look"
+                " again."
+            )
+        ) from error
 
 
 def guarded(
