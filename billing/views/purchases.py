@@ -4,11 +4,12 @@ queries.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.core.paginator import EmptyPage, Page, PageNotAnInteger, Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
@@ -17,10 +18,12 @@ from django.views.decorators.http import require_safe
 
 from billing.actions import ACTIONS
 from billing.models import Attempt, Card, Event, Invoice, InvoiceLine, Payment
+from billing.statuses import InvoiceStatus
 from billing.views.access import DeskRequest, desk
 from contacts.models import Contact
 
 PER_PAGE = 25
+PAGE_NUMBER = re.compile("-?[0-9]{1,18}")
 
 
 class CountedPaginator(Paginator[Any]):
@@ -71,17 +74,16 @@ def section(name: str, rows: Rows, query: QueryDict, count: int | None = None) -
     does.
     """
     paginator: Paginator[Any] = Paginator(rows, PER_PAGE) if count is None else CountedPaginator(rows, count)
-    try:
-        page = paginator.page(int(query.get(name, "1")[:6]))
-    except (ValueError, PageNotAnInteger):
-        page = paginator.page(1)
-    except EmptyPage:
-        page = paginator.get_page(query.get(name))
-    return Section(name, page, query)
+    asked = query.get(name, "")
+    number = int(asked) if PAGE_NUMBER.fullmatch(asked) else 1
+    return Section(name, paginator.page(min(max(number, 1), paginator.num_pages)), query)
 
 
 def contact_figures(contact: Contact) -> dict[str, Any]:
-    """The *Invoice info* block: per currency, never added across currencies. Three queries."""
+    """The *Invoice info* block: per currency, never added across currencies. Three queries.
+
+    Only the two counts, which are those of the lists, know of voided invoices.
+    """
     currencies = Invoice.objects.of(contact).figures_by_currency()
     last = (
         Invoice.objects.of(contact)
@@ -93,6 +95,7 @@ def contact_figures(contact: Contact) -> dict[str, Any]:
     charge = (
         Payment.objects.of(contact)
         .received()
+        .exclude(invoice__status=InvoiceStatus.VOIDED)
         .order_by("-made_at", "-id")
         .only("amount", "currency", "made_at")
         .first()
@@ -100,7 +103,7 @@ def contact_figures(contact: Contact) -> dict[str, Any]:
     firsts = [row["first_on"] for row in currencies if row["first_on"]]
     lasts = [row["last_on"] for row in currencies if row["last_on"]]
     return {
-        "currencies": currencies,
+        "currencies": [row for row in currencies if row["first_on"]],
         "first_on": min(firsts, default=None),
         "last_on": max(lasts, default=None),
         "last_invoice": last,
@@ -117,7 +120,7 @@ def purchases(request: DeskRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact, pk=pk)
     info = contact_figures(contact)
     last_card = Payment.objects.of(contact).card_charges().first()
-    cards = section("cards", list(Card.objects.on_file(contact)), request.GET)
+    cards = list(Card.objects.on_file(contact))
     context = {
         "contact": contact,
         "info": info,
@@ -130,7 +133,8 @@ def purchases(request: DeskRequest, pk: int) -> HttpResponse:
         ),
         "payments": section("payments", Payment.objects.of(contact).for_list(), request.GET),
         "attempts": Attempt.objects.in_flight().filter(invoice__contact=contact).for_list(),
-        "cards": cards,
+        "cards": section("cards", cards, request.GET),
+        "default_card": next((card for card in cards if card.is_default), None),
         "today": timezone.localdate(),
         "bulk_actions": [
             action for action in ACTIONS.values() if action.bulk and request.user.has_perm(action.codename)
