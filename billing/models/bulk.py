@@ -152,7 +152,7 @@ class Bulk(models.Model):
         before = self._done_among(part)
         done, refused = 0, []
         for pk in part:
-            reason = "" if pk in before else self._do(user, found.get(pk), pk)
+            reason = "" if pk in before else self._do(user, found.get(pk))
             done += not reason
             if reason:
                 refused.append([pk, str(found.get(pk) or _now("Invoice %(id)s") % {"id": pk}), reason])
@@ -162,19 +162,16 @@ class Bulk(models.Model):
         )
         self.refresh_from_db()
 
-    def _do(self, user: User, invoice: Invoice | None, pk: int) -> str:
+    def _do(self, user: User, invoice: Invoice | None) -> str:
         """The reason why it was not done, or nothing."""
-        gone = _now("It does not exist any more.")
         if invoice is None:
-            return gone
+            return _now("It does not exist any more.")
         try:
             self._act(user, invoice)
         except Refused as refusal:
             return str(refusal)
         except AlreadyDone:
-            return ""
-        except Invoice.DoesNotExist:  # deleted while it waited for the lock: by this run, in another tab?
-            return "" if self._done_among([pk]) else gone
+            pass
         return ""
 
     def _act(self, user: User, invoice: Invoice) -> None:

@@ -38,7 +38,7 @@ def act_many(request: DeskRequest, action: Action) -> HttpResponse:
         raise Http404(_("This action is done to one invoice at a time."))
     if not request.user.has_perm(action.codename):
         return refused(request, role_sentence(action), status=403, back=back)
-    started = _started(request)
+    started = _started(request, action)
     if started:
         return _go_on(request, started, back)
     try:
@@ -53,13 +53,13 @@ def act_many(request: DeskRequest, action: Action) -> HttpResponse:
     return _confirm(request, plan, selection, back)
 
 
-def _started(request: DeskRequest) -> Bulk | None:
+def _started(request: DeskRequest, action: Action) -> Bulk | None:
     """The run that the dialog's one-time key has started already."""
     try:
         key = uuid.UUID(request.POST.get("key", ""))
     except ValueError:
         return None
-    return Bulk.objects.filter(pk=key, made_by=request.user).first()
+    return Bulk.objects.filter(pk=key, made_by=request.user, action=action.name).first()
 
 
 def _confirm(request: DeskRequest, plan: Plan, selection: Selection, back: str) -> HttpResponse:
@@ -69,10 +69,11 @@ def _confirm(request: DeskRequest, plan: Plan, selection: Selection, back: str) 
     if not form.is_valid():
         return _ask(request, form, selection, back, status=422)
     if form.is_stale or not plan.ids:
-        started = _started(request)  # the change may be what the first of two clicks has done meanwhile
+        # The change may be what the first of two clicks has done meanwhile.
+        started = _started(request, plan.action)
         return _go_on(request, started, back) if started else _ask_again(request, plan, selection, back)
     run = Bulk.begin(request.user, plan, key=form.cleaned_data["key"], arguments=form.arguments)
-    if run.made_by_id != request.user.pk:  # somebody else's key: theirs is not started twice either
+    if (run.made_by_id, run.action) != (request.user.pk, plan.action.name):  # the key of another run
         raise Http404
     run.advance(request.user, most=AT_A_TIME)
     return _go_on(request, run, back)

@@ -154,6 +154,16 @@ def test_somebody_elses_key_starts_nothing(client: Client, manager: User) -> Non
     assert second.status == InvoiceStatus.OPEN
 
 
+def test_the_key_of_one_action_answers_for_no_other(desk: Client, manager: User) -> None:
+    first, second = InvoiceFactory.create(), InvoiceFactory.create()
+    run = begin(manager, "request_payment", first, message="")
+    dialog = ask(desk, "void", second)
+    assert confirm(desk, "void", dialog, key=str(run.pk), reason="").status_code == 404
+    run.refresh_from_db()
+    second.refresh_from_db()
+    assert (run.position, second.status) == (0, InvoiceStatus.OPEN)
+
+
 def test_the_role_is_asked_again_for_every_invoice(manager: User) -> None:
     run = begin(manager, "void", InvoiceFactory.create(), InvoiceFactory.create(), reason="")
     run.advance(manager, most=1)
@@ -216,12 +226,15 @@ def test_a_draft_deleted_while_it_waits_for_the_lock_is_done_or_gone(
     draft = InvoiceFactory.create(status=InvoiceStatus.DRAFT)
     run = begin(manager, "delete", draft)
 
-    def vanish(self: Invoice) -> None:
-        raise Invoice.DoesNotExist
+    lock = Invoice.lock
 
-    monkeypatch.setattr(Invoice, "lock", vanish)
+    def too_late(self: Invoice) -> None:
+        Invoice.objects.filter(pk=draft.pk).delete()
+        lock(self)
+
+    monkeypatch.setattr(Invoice, "lock", too_late)
     run.advance(manager, most=25)
-    assert run.refused[0][2] == "It does not exist any more."
+    assert run.refused[0][2] == f"Draft {draft.pk} does not exist any more."
 
 
 def test_a_run_over_mixed_statuses_does_the_eligible_ones(desk: Client) -> None:
