@@ -18,13 +18,13 @@ HTMX = {"HX-Request": "true", "HX-Target": "dialog"}
 
 @pytest.fixture
 def desk(client: Client) -> Client:
-    client.force_login(UserFactory(role="Billing manager"))
+    client.force_login(UserFactory.create(role="Billing manager"))
     return client
 
 
 def test_pay_says_balance_and_status_before_and_after(desk: Client) -> None:
-    invoice = InvoiceFactory()
-    card = CardFactory(contact=invoice.contact)
+    invoice = InvoiceFactory.create()
+    card = CardFactory.create(contact=invoice.contact)
 
     page = desk.get(f"/invoices/{invoice.pk}/pay/", headers=HTMX).content.decode()
 
@@ -36,7 +36,7 @@ def test_pay_says_balance_and_status_before_and_after(desk: Client) -> None:
 
 
 def test_the_preview_follows_what_is_typed(desk: Client) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
 
     page = desk.get(
         f"/invoices/{invoice.pk}/pay/",
@@ -51,7 +51,7 @@ def test_the_preview_follows_what_is_typed(desk: Client) -> None:
 
 @pytest.mark.parametrize("typed", ["", "abc", "-5", "1e3", "NaN", "٣", "0.001", "9" * 40, "\x00"])
 def test_the_preview_survives_whatever_is_typed(desk: Client, typed: str) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
 
     response = desk.get(
         f"/invoices/{invoice.pk}/pay/",
@@ -80,7 +80,7 @@ def test_the_preview_survives_whatever_is_typed(desk: Client, typed: str) -> Non
 def test_an_impossible_amount_is_refused_with_the_rule_and_keeps_what_was_typed(
     desk: Client, typed: str, rule: str
 ) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
 
     response = desk.post(
         f"/invoices/{invoice.pk}/pay/",
@@ -95,7 +95,7 @@ def test_an_impossible_amount_is_refused_with_the_rule_and_keeps_what_was_typed(
 
 
 def test_the_same_key_a_second_time_shows_the_first_result_and_does_nothing(desk: Client) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
     asked = {"source": "cash", "amount": "40", "key": str(uuid4())}
 
     first = desk.post(f"/invoices/{invoice.pk}/pay/", asked)
@@ -106,7 +106,7 @@ def test_the_same_key_a_second_time_shows_the_first_result_and_does_nothing(desk
 
 
 def test_deleting_twice_with_one_key_shows_the_first_result(desk: Client) -> None:
-    invoice = InvoiceFactory(status=InvoiceStatus.DRAFT)
+    invoice = InvoiceFactory.create(status=InvoiceStatus.DRAFT)
     key = {"key": str(uuid4())}
 
     first = desk.post(f"/invoices/{invoice.pk}/delete/", key)
@@ -118,9 +118,9 @@ def test_deleting_twice_with_one_key_shows_the_first_result(desk: Client) -> Non
 
 
 def test_a_dialog_opened_before_a_change_is_answered_with_the_new_state(desk: Client) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
     seen = invoice.version
-    PaymentFactory(invoice=invoice, amount=Decimal(30))
+    PaymentFactory.create(invoice=invoice, amount=Decimal(30))
 
     response = desk.post(
         f"/invoices/{invoice.pk}/write_off/", {"reason": "Moved abroad", "seen": seen, "key": str(uuid4())}
@@ -136,9 +136,9 @@ def test_a_dialog_opened_before_a_change_is_answered_with_the_new_state(desk: Cl
 
 
 def test_the_dialog_that_was_answered_with_the_new_state_can_be_sent_again(desk: Client) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
     seen = invoice.version
-    PaymentFactory(invoice=invoice, amount=Decimal(30))
+    PaymentFactory.create(invoice=invoice, amount=Decimal(30))
     url = f"/invoices/{invoice.pk}/write_off/"
     form = desk.post(url, {"reason": "", "seen": seen, "key": str(uuid4())}).context["form"]
 
@@ -150,8 +150,8 @@ def test_the_dialog_that_was_answered_with_the_new_state_can_be_sent_again(desk:
 
 
 def test_a_declined_card_offers_what_may_become_of_the_invoice(desk: Client) -> None:
-    invoice = InvoiceFactory()
-    card = CardFactory(contact=invoice.contact, number=DECLINES)
+    invoice = InvoiceFactory.create()
+    card = CardFactory.create(contact=invoice.contact, number=DECLINES)
 
     response = desk.post(
         f"/invoices/{invoice.pk}/pay/", {"source": f"card:{card.pk}", "amount": "100"}, headers=HTMX
@@ -165,9 +165,9 @@ def test_a_declined_card_offers_what_may_become_of_the_invoice(desk: Client) -> 
 
 
 def test_support_is_not_offered_to_void_after_a_decline(client: Client) -> None:
-    client.force_login(UserFactory(role="Support"))
-    invoice = InvoiceFactory()
-    card = CardFactory(contact=invoice.contact, number=DECLINES)
+    client.force_login(UserFactory.create(role="Support"))
+    invoice = InvoiceFactory.create()
+    card = CardFactory.create(contact=invoice.contact, number=DECLINES)
 
     response = client.post(
         f"/invoices/{invoice.pk}/pay/", {"source": f"card:{card.pk}", "amount": "100"}, follow=True
@@ -178,18 +178,16 @@ def test_support_is_not_offered_to_void_after_a_decline(client: Client) -> None:
 
 
 def test_another_contacts_card_cannot_be_charged(desk: Client) -> None:
-    invoice, stranger = InvoiceFactory(), CardFactory()
+    invoice, stranger = InvoiceFactory.create(), CardFactory.create()
 
-    response = desk.post(
-        f"/invoices/{invoice.pk}/pay/", {"source": f"card:{stranger.pk}", "amount": "100"}
-    )
+    response = desk.post(f"/invoices/{invoice.pk}/pay/", {"source": f"card:{stranger.pk}", "amount": "100"})
 
     assert response.status_code == 422
     assert not Payment.objects.exists()
 
 
 def test_a_payment_is_refunded_once_and_then_not_offered_again(desk: Client) -> None:
-    payment = PaymentFactory()
+    payment = PaymentFactory.create()
     asked = {"amount": "100", "route": "recorded"}
 
     first = desk.post(f"/payments/{payment.pk}/refund/", asked)
@@ -201,7 +199,7 @@ def test_a_payment_is_refunded_once_and_then_not_offered_again(desk: Client) -> 
 
 
 def test_a_refund_cannot_be_refunded(desk: Client) -> None:
-    invoice = InvoiceFactory(status=InvoiceStatus.CLOSED)
+    invoice = InvoiceFactory.create(status=InvoiceStatus.CLOSED)
     refund_all(invoice)
     refund = invoice.payments.get(type="refund")
 
@@ -211,7 +209,7 @@ def test_a_refund_cannot_be_refunded(desk: Client) -> None:
 
 
 def test_voiding_a_paid_invoice_warns_that_no_money_goes_back(desk: Client) -> None:
-    invoice = InvoiceFactory(status=InvoiceStatus.CLOSED)
+    invoice = InvoiceFactory.create(status=InvoiceStatus.CLOSED)
 
     page = desk.get(f"/invoices/{invoice.pk}/void/").content.decode()
 
@@ -219,7 +217,7 @@ def test_voiding_a_paid_invoice_warns_that_no_money_goes_back(desk: Client) -> N
 
 
 def test_the_way_back_never_leads_to_another_site(desk: Client) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
 
     response = desk.post(f"/invoices/{invoice.pk}/void/", {"next": "https://evil.example/"})
 

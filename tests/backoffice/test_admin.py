@@ -19,7 +19,7 @@ RECORDS = [model for model, site in admin.site._registry.items() if isinstance(s
 
 @pytest.fixture
 def office(client: Client) -> Client:
-    client.force_login(UserFactory(role="Administrator", is_staff=True))
+    client.force_login(UserFactory.create(role="Administrator", is_staff=True))
     return client
 
 
@@ -33,8 +33,8 @@ def test_a_financial_record_has_a_list_and_no_way_to_add(office: Client, model: 
 
 
 def test_a_superuser_can_neither_change_nor_delete_a_payment(client: Client) -> None:
-    client.force_login(UserFactory(is_staff=True, is_superuser=True))
-    payment = PaymentFactory()
+    client.force_login(UserFactory.create(is_staff=True, is_superuser=True))
+    payment = PaymentFactory.create()
     page = reverse("admin:billing_payment_change", args=[payment.pk])
 
     assert client.get(page).status_code == 200
@@ -44,7 +44,7 @@ def test_a_superuser_can_neither_change_nor_delete_a_payment(client: Client) -> 
 
 
 def test_the_page_of_an_invoice_leads_to_its_guarded_actions_only(office: Client) -> None:
-    invoice = InvoiceFactory(status=InvoiceStatus.CLOSED)
+    invoice = InvoiceFactory.create(status=InvoiceStatus.CLOSED)
 
     page = office.get(reverse("admin:billing_invoice_change", args=[invoice.pk])).content.decode()
 
@@ -53,7 +53,7 @@ def test_the_page_of_an_invoice_leads_to_its_guarded_actions_only(office: Client
 
 
 def test_a_secret_link_is_not_shown(office: Client) -> None:
-    invoice = InvoiceFactory()
+    invoice = InvoiceFactory.create()
 
     page = office.get(reverse("admin:billing_invoice_change", args=[invoice.pk])).content.decode()
 
@@ -61,7 +61,7 @@ def test_a_secret_link_is_not_shown(office: Client) -> None:
 
 
 def test_a_product_may_be_changed_but_not_to_a_price_finer_than_its_currency(office: Client) -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     page = reverse("admin:billing_product_change", args=[product.pk])
     given = {"name": "Lantern", "sku": "L-1", "price": "1.5", "currency": "JPY", "is_active": "on"}
 
@@ -75,7 +75,7 @@ def test_a_product_may_be_changed_but_not_to_a_price_finer_than_its_currency(off
 
 @pytest.mark.parametrize("bad", ["INV", "INV-{0}", "{number.real.__class__}", "{number", "{number:Z}"])
 def test_a_number_format_that_cannot_count_is_refused(office: Client, bad: str) -> None:
-    InvoiceFactory()
+    InvoiceFactory.create()
     series = Series.objects.get()
     page = reverse("admin:billing_series_change", args=[series.pk])
 
@@ -87,6 +87,6 @@ def test_a_number_format_that_cannot_count_is_refused(office: Client, bad: str) 
 
 
 def test_support_has_no_back_office(client: Client) -> None:
-    client.force_login(UserFactory(role="Support"))
+    client.force_login(UserFactory.create(role="Support"))
 
     assert client.get("/admin/").status_code == 302
