@@ -1,0 +1,210 @@
+"""Where the desk can be looked at: each place is how to get there. Dialogs have a file of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from billing.models import Mail
+from billing.statuses import InvoiceStatus
+from tests.browser.hands import dialog, page_of, press, press_deed, tab
+from tests.browser.stress import contact, invoice, invoice_with_everything
+from tests.factories import ContactFactory, InvoiceFactory, PaymentFactory, ProductFactory
+
+Place = Callable[[Page], None]
+PLACES: dict[str, list[Place]] = {}
+"""By group. One test looks at all of a group: emptying the database takes as long as looking at a place."""
+
+
+def place(group: str) -> Callable[[Place], Place]:
+    def keep(open_it: Place) -> Place:
+        PLACES.setdefault(group, []).append(open_it)
+        return open_it
+
+    return keep
+
+
+def pick_columns(desk: Page) -> None:
+    """Open the last question of the export."""
+    desk.get_by_label("Those picked below, in their order").check()
+    desk.locator("summary:visible", has_text="Columns").first.click()
+    expect(desk.get_by_label(re.compile("^Place of ")).first).to_be_visible()
+
+
+@place("contacts")
+def contacts(desk: Page) -> None:
+    ContactFactory.create_batch(26)
+    contact()
+    desk.goto("/contacts/?sort=-created")
+
+
+@place("contacts")
+def contacts_empty(desk: Page) -> None:
+    desk.goto("/contacts/?q=nobody")
+
+
+@place("contacts")
+def contact_details(desk: Page) -> None:
+    desk.goto(f"/contacts/{contact().pk}/")
+
+
+@place("contacts")
+def contact_form_with_refusals(desk: Page) -> None:
+    desk.goto("/contacts/new/")
+    desk.get_by_label("E-mail").fill("W" * 100)
+    desk.get_by_role("button", name="Create contact").click()
+    expect(desk.locator(".error").first).to_be_visible()
+
+
+@place("contacts")
+def search_results(desk: Page) -> None:
+    desk.goto(f"/contacts/{contact().pk}/")
+    desk.get_by_role("searchbox", name="Find a contact").press_sequentially("محمد")
+    expect(desk.locator("#found a").first).to_be_visible()
+
+
+@place("purchases")
+def purchases(desk: Page) -> None:
+    made = invoice_with_everything()
+    for status in InvoiceStatus:
+        invoice(contact=made.contact, status=status)
+    desk.goto(tab(made.contact))
+
+
+@place("purchases")
+def purchases_empty(desk: Page) -> None:
+    desk.goto(tab(contact()))
+
+
+@place("purchases")
+def purchases_with_rows_selected(desk: Page) -> None:
+    made = invoice()
+    InvoiceFactory.create_batch(25, contact=made.contact)
+    desk.goto(tab(made.contact))
+    desk.get_by_label("Select all invoices on this page").check()
+    expect(desk.locator(".bulk-bar")).to_be_visible()
+
+
+@place("purchases")
+def row_menu(desk: Page) -> None:
+    made = invoice()
+    desk.goto(tab(made.contact))
+    desk.get_by_role("button", name=f"Actions for {made}").click()
+
+
+@place("contacts")
+def timeline(desk: Page) -> None:
+    desk.goto(f"/contacts/{invoice_with_everything().contact_id}/timeline/")
+
+
+@place("invoice")
+def invoice_page(desk: Page) -> None:
+    desk.goto(page_of(invoice_with_everything()))
+
+
+@place("invoice")
+def draft_page(desk: Page) -> None:
+    desk.goto(page_of(invoice(status=InvoiceStatus.DRAFT)))
+
+
+@place("invoice")
+def mail(desk: Page) -> None:
+    made = invoice()
+    made.request_payment(None, recipient=made.contact.email, message="M" * 300)
+    desk.goto(f"/mail/{Mail.objects.get(invoice=made).pk}/")
+
+
+@place("invoice")
+def editor(desk: Page) -> None:
+    desk.goto(f"{page_of(invoice())}edit/")
+
+
+@place("invoice")
+def editor_with_refusals(desk: Page) -> None:
+    ProductFactory.create(name="P" * 100, sku="Q" * 50)
+    desk.goto(f"/contacts/{contact().pk}/invoices/new/")
+    desk.get_by_label("Unit price").fill("1.005")
+    desk.get_by_role("button", name="Save draft").or_(desk.locator("[data-deed]:visible")).first.click()
+    expect(desk.get_by_role("alert")).to_be_visible()
+    desk.get_by_label("Description").press_sequentially("PPP")
+    expect(desk.locator("td .found button")).to_be_visible()
+
+
+@place("lists")
+def invoices(desk: Page) -> None:
+    invoice()
+    InvoiceFactory.create_batch(25)
+    desk.goto("/invoices/?status=open&status=draft")
+
+
+@place("lists")
+def payments(desk: Page) -> None:
+    invoice_with_everything()
+    PaymentFactory.create()
+    desk.goto("/payments/")
+
+
+@place("lists")
+def list_with_an_unreadable_filter(desk: Page) -> None:
+    desk.goto(f"/invoices/?q={'W' * 200}&amount_min=abc&date_from=abc&contact=abc")
+
+
+@place("lists")
+def export_page(desk: Page) -> None:
+    invoice()
+    desk.goto("/invoices/export/")
+    pick_columns(desk)
+
+
+@place("invoice")
+def toast_of_a_deed(desk: Page) -> None:
+    made = invoice()
+    desk.goto(page_of(made))
+    press(desk, "Pay")
+    dialog(desk).locator("#deed").click()
+    expect(desk.locator("#toasts .toast")).to_be_visible()
+    desk.locator("#toasts .toast").hover()
+
+
+@place("customers")
+def public_invoice(desk: Page) -> None:
+    desk.goto(f"/i/{invoice_with_everything().token}/")
+
+
+@place("customers")
+def pay_page(desk: Page) -> None:
+    desk.goto(f"/pay/{invoice().token}/")
+
+
+@place("customers")
+def card_company_page_with_refusals(desk: Page) -> None:
+    desk.goto(f"/pay/{invoice().token}/")
+    desk.locator("form button").click()
+    desk.locator("form button").click()
+    expect(desk.locator(".error").first).to_be_visible()
+
+
+@place("lists")
+def page_that_is_not_found(desk: Page) -> None:
+    desk.goto("/invoices/999999/")
+
+
+@place("lists")
+def page_of_a_run(desk: Page) -> None:
+    made = invoice()
+    gone = invoice(contact=made.contact, status=InvoiceStatus.VOIDED)
+    desk.goto(tab(made.contact))
+    for each in (made, gone):
+        desk.get_by_label(f"Select {each}").check()
+    desk.locator(".bulk-bar").get_by_role("button", name="Void").click()
+    press_deed(desk, "Void 1 invoice")
+    desk.locator("#toasts").get_by_role("link", name="Details").click()
+    expect(desk.get_by_role("progressbar")).to_be_visible()
+
+
+@place("customers")
+def sign_in(desk: Page) -> None:
+    desk.context.clear_cookies()
+    desk.goto("/login/?next=/contacts/")

@@ -1,0 +1,53 @@
+"""Data that breaks layouts: long words, right-to-left names, emoji, markup, large amounts."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from billing.models import Header, Invoice, LineInput
+from contacts.models import Contact
+from tests.browser.hands import APPROVES, CHARGED_LOST, DECLINES
+from tests.factories import CardFactory, ContactFactory, InvoiceFactory
+
+
+def contact() -> Contact:
+    found: Contact = ContactFactory.create(
+        name=f"محمد بن موسى الخوارزمي 😀 {'W' * 60}",
+        company=f"{'Donaudampfschifffahrtsgesellschaft' * 3} & Söhne",
+        email=f"{Contact.objects.count()}{'a' * 58}@{'example' * 8}.com",
+        phone="+44 1234 567890 ext. 123456789",
+        notes=f"<script>alert(1)</script> {'N' * 300}\n\nשלום 👋",
+    )
+    return found
+
+
+def invoice(**given: Any) -> Invoice:
+    lines = [
+        LineInput("X" * 200, Decimal(1234), Decimal("999.999"), sku="S" * 60, tax_percent=Decimal("20.000")),
+        LineInput("مصباح أحمر 🏮 =HYPERLINK(1)", Decimal("1.5"), Decimal(9), discount=Decimal("1.125")),
+    ]
+    header = Header(
+        "KWD",
+        date(2026, 3, 2),
+        date(2026, 3, 16),
+        note=f"שלום {'n' * 200}",
+        internal_note=f"{'i' * 200} 👀",
+        external_ref="PO-" + "7" * 60,
+    )
+    asked = {"lines": lines, "header": header, **given}
+    asked.setdefault("contact", None)
+    asked["contact"] = asked["contact"] or contact()
+    made: Invoice = InvoiceFactory.create(**asked)
+    return made
+
+
+def invoice_with_everything() -> Invoice:
+    """Declined once, paid in part, with one attempt in the air, and a mail of each."""
+    made = invoice()
+    for number, amount in ((DECLINES, 5), (APPROVES, 7), (CHARGED_LOST, 3)):
+        card = CardFactory.create(contact=made.contact, number=number)
+        made.request_payment(None, recipient=made.contact.email, message="😀" * 50)
+        made.pay(None, source=card, amount=Decimal(amount), send_receipt=True)
+    return made
