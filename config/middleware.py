@@ -21,6 +21,7 @@ class LegibleRequest(WSGIRequest):
         try:
             super().__init__(environ)
         except (LookupError, ValueError, SuspiciousOperation):
+            self._encoding = None
             super().__init__({**environ, "CONTENT_TYPE": "text/plain; charset=unknown"})
 
 
