@@ -21,10 +21,11 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import gateways, money
+from billing.actions import ACTIONS
 from billing.gateways import CardDetails, Gateway, Outcome, Page, PageResult, fit
-from billing.models.base import amount_field
+from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
-from billing.models.guard import Actor, NotOffered, outside_transaction
+from billing.models.guard import Actor, Deed, NotAllowed, NotOffered, may, outside_transaction, tell
 from billing.models.meanings import MEANINGS
 from billing.models.payment import Payment
 from billing.statuses import FINAL, IN_FLIGHT, AttemptKind, AttemptState
@@ -267,17 +268,22 @@ class Attempt(models.Model):
         else:
             self.settle(self._asked_safely(self._ask_charge), at=at)
 
-    def cancel(self, *, at: datetime) -> None:
-        """Call off a charge that waits for the customer.
+    def cancel(self, by: Actor, *, at: datetime) -> None:
+        """Call off a charge that waits for the customer. Raises NotAllowed, NotOffered.
 
         The gateway's answer decides: it may say it was paid.
         """
         outside_transaction()
+        if not may(by, ACTIONS["pay"].codename):
+            raise NotAllowed(role_sentence(ACTIONS["pay"]))
         if not self.can_be_cancelled:
             raise NotOffered(
                 _now("This attempt is “%(state)s”: only one that waits for the customer can be cancelled.")
                 % {"state": self.get_state_display()}
             )
+        words = _now("The card company was asked to call off the charge of %(amount)s.")
+        text = words % {"amount": money.show(self.amount, self.currency)}
+        tell(self.invoice, by, "cancel_charge", Deed(text, related={"attempt": self}))
         self.settle(self._asked_safely(lambda gateway: gateway.cancel(self.gateway_ref)), at=at)
 
     def _ask_charge(self, gateway: Gateway) -> Outcome:

@@ -135,7 +135,7 @@ class Visiting(InvoiceBase):
         """A charge that waits for the customer's confirmation gives way when that customer comes to pay."""
         for attempt in self.attempts.filter(kind=AttemptKind.CHARGE, state=AttemptState.NEEDS_ACTION):
             attempt.invoice = self.row
-            attempt.cancel(at=at)
+            attempt.cancel(None, at=at)
 
     # -- why not
 

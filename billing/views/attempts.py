@@ -45,7 +45,7 @@ def cancel(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Attempt.objects.select_related("invoice__contact", "card"), pk=pk)
     back = came_from(request, reverse("billing:invoice", args=[found.invoice_id]))
     try:
-        found.cancel(at=timezone.now())
+        found.cancel(request.user, at=timezone.now())
     except Refused as refusal:
         return refused(request, str(refusal), status=409, back=back)
     return show_attempt(request, found, back=back)

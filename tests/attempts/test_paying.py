@@ -123,11 +123,11 @@ def test_a_charge_that_waits_for_the_bank_can_be_called_off() -> None:
     attempt = pay(invoice, card)
     assert attempt.state == AttemptState.NEEDS_ACTION
     assert fresh(invoice).awaiting_gateway
-    attempt.cancel(at=NOON)
+    attempt.cancel(None, at=NOON)
     assert attempt.state == AttemptState.NOT_CHARGED
     assert not fresh(invoice).awaiting_gateway
     with pytest.raises(NotOffered, match="only one that waits for the customer"):
-        attempt.cancel(at=NOON)
+        attempt.cancel(None, at=NOON)
     assert moved() == []
     assert_books_agree()
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.gateways import CardDetails, Outcome, PageResult
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Attempt, Card, Invoice, Payment
-from billing.models.guard import NotOffered
+from billing.models.guard import NotAllowed, NotOffered
 from billing.models.visiting import TooManyDeclines
 from billing.statuses import AttemptState, InvoiceStatus, PaymentStatus
 from tests.attempts.desk import (
@@ -141,6 +141,16 @@ def test_a_customer_who_may_not_pay_calls_nothing_off() -> None:
         fresh(invoice).open_page(return_url=URL, cancel_url=URL, remember=False, at=now)
     attempt.refresh_from_db()
     assert attempt.state == AttemptState.NEEDS_ACTION
+
+
+def test_the_timeline_names_who_called_a_charge_off() -> None:
+    invoice, card = owing(AUTHENTICATES)
+    attempt = pay(invoice, card)
+    with pytest.raises(NotAllowed):
+        attempt.cancel(UserFactory.create(role="Viewer"), at=timezone.now())
+    grace = UserFactory.create(role="Support")
+    attempt.cancel(grace, at=timezone.now())
+    assert invoice.events.get(action="cancel_charge").actor == grace
 
 
 def decline_five_times(invoice: Invoice, at: datetime) -> None:
