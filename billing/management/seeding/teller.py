@@ -190,6 +190,8 @@ class Teller:
             currency=invoice.currency,
             card_brand="Visa",
             card_last4=DECLINES[-4:],
+            card_exp_month=11,
+            card_exp_year=self.now.year + 3,
             gateway="sandbox",
             decline_code="generic_decline",
             decline_reason="The bank declined this card and gave no reason.",
