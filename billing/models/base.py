@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import UUID
 
@@ -81,24 +83,40 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
 
     def figures_by_currency(self) -> list[dict[str, Any]]:
         """One row per currency: what the *Invoice info* block shows. Voided invoices count nowhere but in
-        ``count`` and ``lines``.
+        ``count`` and ``line_sum``.
         """
-        sale, unpaid = Q(status__in=SALES), Q(status__in=OWING)
         rows = (
-            self.values("currency")
+            self.values("currency", "status")
             .annotate(
                 count=Count("id"),
                 line_sum=Sum("line_count"),
-                first_on=Min("invoice_date", filter=sale),
-                last_on=Max("invoice_date", filter=sale),
-                unpaid=Sum("balance", filter=unpaid, default=ZERO),
-                unpaid_count=Count("id", filter=unpaid),
-                spent=Sum("paid", filter=sale, default=ZERO),
-                refunded_sum=Sum("refunded", filter=sale, default=ZERO),
+                first_on=Min("invoice_date"),
+                last_on=Max("invoice_date"),
+                owed=Sum("balance"),
+                kept=Sum("paid"),
+                returned=Sum("refunded"),
             )
-            .order_by("currency")
+            .order_by("currency", "status")
         )
-        return [dict(row) for row in rows]
+        grouped = groupby(rows, itemgetter("currency"))
+        return [_summed(currency, [dict(row) for row in group]) for currency, group in grouped]
+
+
+def _summed(currency: str, by_status: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of one currency. Grouping by status spares the database to compare every row's."""
+    sales = [row for row in by_status if row["status"] in SALES]
+    unpaid = [row for row in by_status if row["status"] in OWING]
+    return {
+        "currency": currency,
+        "count": sum(row["count"] for row in by_status),
+        "line_sum": sum(row["line_sum"] for row in by_status),
+        "first_on": min((row["first_on"] for row in sales), default=None),
+        "last_on": max((row["last_on"] for row in sales), default=None),
+        "unpaid": sum((row["owed"] for row in unpaid), ZERO),
+        "unpaid_count": sum(row["count"] for row in unpaid),
+        "spent": sum((row["kept"] for row in sales), ZERO),
+        "refunded_sum": sum((row["returned"] for row in sales), ZERO),
+    }
 
 
 class InvoiceBase(models.Model):
