@@ -211,7 +211,9 @@ class Payment(models.Model):
         """``Visa •• 4242``, ``Cheque 17``: how the money came, for people."""
         if self.card_last4:
             return f"{self.card_brand} •• {self.card_last4}"
-        return f"{PaymentMethod(self.method).label} {self.reference}".strip()
+        # A refund's reference is why staff made it: their own words, which a receipt must not repeat.
+        reference = self.reference if self.type == PaymentType.PAYMENT else ""
+        return f"{PaymentMethod(self.method).label} {reference}".strip()
 
     def show(self, amount: Decimal) -> str:
         return money.show(amount, self.currency)

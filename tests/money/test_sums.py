@@ -42,3 +42,10 @@ def test_an_invoice_edited_down_to_what_is_left_of_a_part_refund_is_closed() -> 
     give_back(invoice.payments.earliest("id"), 40)
     assert fresh(invoice).status == InvoiceStatus.REFUNDED
     assert_books_agree()
+
+
+def test_a_refund_is_not_named_by_the_reason_that_staff_gave() -> None:
+    invoice = InvoiceFactory.create(status=InvoiceStatus.CLOSED)
+    invoice.refund(None, amount=invoice.paid, route="recorded", reason="Rude customer", send_receipt=True)
+    assert invoice.payments.get(type="refund").method_label == "Cash"
+    assert "Rude" not in "".join(f"{mail.subject}{mail.text}{mail.html}" for mail in invoice.mails.all())
