@@ -49,8 +49,6 @@ class Action:
     danger: bool = False
     needs: tuple[str, ...] = ()
     stops_paying: bool = False
-    instant: bool = False
-    """Done by the browser alone, from what the page already holds."""
 
     @property
     def codename(self) -> str:
@@ -111,10 +109,8 @@ ACTIONS = by_name(
     ),
     _invoice("export", _("Export"), ALL, _("exported"), bulk=True),
     _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True),
-    _invoice(
-        "copy_invoice_link", _("Copy invoice link"), OWING | {S.CLOSED}, _("shared by link"), instant=True
-    ),
-    _invoice("copy_pay_link", _("Copy pay link"), OWING, _("shared by pay link"), instant=True),
+    _invoice("copy_invoice_link", _("Copy invoice link"), OWING | {S.CLOSED}, _("shared by link")),
+    _invoice("copy_pay_link", _("Copy pay link"), OWING, _("shared by pay link")),
 )
 """What the row menu of an invoice can hold, in the order in which it shows them."""
 

@@ -152,7 +152,7 @@ class PayForm(AmountMixin):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        cards = [(f"card:{card.pk}", self._card_label(card)) for card in self.cards.values()]
+        cards = [(f"card:{card.pk}", card.choice_label) for card in self.cards.values()]
         offline = [(m.value, m.label) for m in PaymentMethod if m != PaymentMethod.CARD]
         source = self.fields["source"]
         assert isinstance(source, forms.ChoiceField)
@@ -166,12 +166,6 @@ class PayForm(AmountMixin):
     @cached_property
     def cards(self) -> dict[str, Card]:
         return {str(card.pk): card for card in Card.objects.on_file(self.invoice.contact)}
-
-    @staticmethod
-    def _card_label(card: Card) -> str:
-        expired = _now("expired %(when)s") if card.has_expired else _now("expires %(when)s")
-        default = _now(", default") if card.is_default else ""
-        return f"{card} · {expired % {'when': card.expiry}}{default}"
 
     @property
     def limit(self) -> Decimal:

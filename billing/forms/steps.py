@@ -144,7 +144,7 @@ class ChargeStep(MoneyStep):
         self.cards = {str(card.pk): card for card in Card.objects.on_file(self.contact)}
         card = self.fields["card"]
         assert isinstance(card, forms.ChoiceField)
-        card.choices = [(pk, card_label(each)) for pk, each in self.cards.items()]
+        card.choices = [(pk, each.choice_label) for pk, each in self.cards.items()]
         card.initial = next((pk for pk, each in self.cards.items() if not each.has_expired), None)
 
     @property
@@ -261,10 +261,3 @@ class SaveStep(MailStep):
 
 
 WISHES: tuple[type[Step], ...] = (ChargeStep, RecordStep, RequestStep, DraftStep)
-
-
-def card_label(card: Card) -> str:
-    """``Visa •• 4242 · expires 12/40, default``."""
-    expiry = _now("expired %(when)s") if card.has_expired else _now("expires %(when)s")
-    default = _now(", default") if card.is_default else ""
-    return f"{card} · {expiry % {'when': card.expiry}}{default}"

@@ -102,6 +102,13 @@ class Card(models.Model):
         """As of today in the installation's time zone."""
         return self.is_expired(timezone.localdate())
 
+    @property
+    def choice_label(self) -> str:
+        """``Visa •• 4242 · expires 12/40, default``: the card as one of several to choose from."""
+        expiry = _now("expired %(when)s") if self.has_expired else _now("expires %(when)s")
+        default = _now(", default") if self.is_default else ""
+        return f"{self} · {expiry % {'when': self.expiry}}{default}"
+
     @classmethod
     def keep(cls, contact: Contact, details: CardDetails, *, gateway: str) -> Card:
         """Store what the gateway returned, in the caller's transaction; a known token is the same card.
