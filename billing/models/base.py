@@ -74,7 +74,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.filter(status__in=OWING)
 
     def sales(self) -> InvoiceQuerySet:
-        """Invoices that count as purchases: not drafts, not declined, not voided."""
+        """Invoices that count as purchases: not drafts, not declined, not voided; row by row, ``is_sale``."""
         return self.filter(status__in=SALES)
 
     def for_list(self) -> InvoiceQuerySet:
@@ -83,13 +83,14 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
 
     def figures_by_currency(self) -> list[dict[str, Any]]:
         """One row per currency: what the *Invoice info* block shows. Voided invoices count nowhere but in
-        ``count`` and ``line_sum``.
+        ``count``, ``line_sum`` and ``waiting``.
         """
         rows = (
             self.values("currency", "status")
             .annotate(
                 count=Count("id"),
                 line_sum=Sum("line_count"),
+                waiting=Count("id", filter=Q(awaiting_gateway=True)),
                 first_on=Min("invoice_date"),
                 last_on=Max("invoice_date"),
                 owed=Sum("balance"),
@@ -110,6 +111,7 @@ def _summed(currency: str, by_status: list[dict[str, Any]]) -> dict[str, Any]:
         "currency": currency,
         "count": sum(row["count"] for row in by_status),
         "line_sum": sum(row["line_sum"] for row in by_status),
+        "waiting": sum(row["waiting"] for row in by_status),
         "first_on": min((row["first_on"] for row in sales), default=None),
         "last_on": max((row["last_on"] for row in sales), default=None),
         "unpaid": sum((row["owed"] for row in unpaid), ZERO),
@@ -319,6 +321,10 @@ class InvoiceBase(models.Model):
     @property
     def is_owing(self) -> bool:
         return self.status in OWING
+
+    @property
+    def is_sale(self) -> bool:
+        return self.status in SALES
 
     @property
     def is_unsettled(self) -> bool:

@@ -30,7 +30,15 @@ class Invoice(Refunding, Editing, Ending, Sending, Visiting):
         indexes: ClassVar = [
             models.Index(  # carries all that a contact's figures are made of: no row need be read
                 fields=["contact", "-invoice_date", "-id"],
-                include=["currency", "status", "line_count", "balance", "paid", "refunded"],
+                include=[
+                    "currency",
+                    "status",
+                    "line_count",
+                    "balance",
+                    "paid",
+                    "refunded",
+                    "awaiting_gateway",
+                ],
                 name="invoice_by_contact",
             ),
             models.Index(fields=["-invoice_date", "-id"], name="invoice_by_date"),

@@ -17,11 +17,20 @@ from billing.gateways import CardDetails, fit
 from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
 from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Viewer, may
-from billing.statuses import PaymentMethod, PaymentStatus, PaymentType
+from billing.statuses import InvoiceStatus, PaymentMethod, PaymentStatus, PaymentType
 from contacts.models import Contact
 
 if TYPE_CHECKING:
     from billing.models.event import Event
+
+
+SHOWN = (
+    *("contact", "type", "status", "method", "amount", "currency", "card_brand", "card_last4"),
+    *("card_exp_month", "card_exp_year", "gateway_ref", "reference", "received_on", "decline_reason"),
+    *("refunded_amount", "recorded_only", "made_at"),
+    *("invoice__number", "invoice__status", "invoice__currency", "invoice__awaiting_gateway"),
+)
+"""What a list shows of a payment."""
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -35,19 +44,21 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         """Money that came in, refunded since or not."""
         return self.applied().filter(type=PaymentType.PAYMENT)
 
+    def counting_as_charges(self) -> PaymentQuerySet:
+        """Money that came in on invoices that count, the latest first; row by row, ``counts_as_charge``."""
+        return self.received().exclude(invoice__status=InvoiceStatus.VOIDED).order_by("-made_at", "-id")
+
     def refundable(self) -> PaymentQuerySet:
         """Money that could still go back, the latest first: the order in which a refund takes it."""
         return self.received().filter(refunded_amount__lt=F("amount")).order_by("-id")
 
     def card_charges(self) -> PaymentQuerySet:
-        """Charges of a card, declined ones too, the latest first."""
+        """Charges of a card, declined ones too, the latest first; row by row, ``is_card_charge``."""
         return self.filter(type=PaymentType.PAYMENT, method=PaymentMethod.CARD).order_by("-made_at", "-id")
 
     def for_list(self) -> PaymentQuerySet:
-        """Newest first, with what a row shows of the invoice."""
-        loaded = [field.name for field in self.model._meta.concrete_fields]
-        of_invoice = [f"invoice__{name}" for name in ("number", "status", "currency", "awaiting_gateway")]
-        return self.select_related("invoice").only(*loaded, *of_invoice).order_by("-made_at", "-id")
+        """Newest first, with what a row shows of the payment and of its invoice."""
+        return self.select_related("invoice").only(*SHOWN).order_by("-made_at", "-id")
 
     def delete(self) -> NoReturn:
         raise TypeError("Payments are final: they are never deleted.")
@@ -157,6 +168,16 @@ class Payment(models.Model):
     @property
     def status_label(self) -> str:
         return str(PaymentStatus(self.status).label)
+
+    @property
+    def counts_as_charge(self) -> bool:
+        """Whether money came in, on an invoice that counts. ``invoice`` should be loaded."""
+        came = self.type == PaymentType.PAYMENT and self.status == PaymentStatus.APPLIED
+        return came and self.invoice.status != InvoiceStatus.VOIDED
+
+    @property
+    def is_card_charge(self) -> bool:
+        return self.type == PaymentType.PAYMENT and self.method == PaymentMethod.CARD
 
     # -- what may be done
 

@@ -5,7 +5,7 @@ Everything around the rows is a template of Django's. A menu reads from the mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -17,6 +17,7 @@ from django.db.models import Model
 from django.template import engines
 from django.urls import reverse
 from django.utils.dateformat import format as write_date
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
@@ -50,9 +51,16 @@ def _entry(action: Action, url: str, way_back: str, *, dialog: bool, copy: str =
     return Entry(action, url, href, dialog, copy, KEYS.get(action.name, ""))
 
 
-def invoice_entries(invoice: Invoice, user: Any, way_back: str, root: str = "") -> list[Entry]:
-    """``root``: the address of all invoices, for whoever asks often and has looked it up already."""
-    base = f"{root or reverse('billing:invoices')}{invoice.pk}/"
+def invoice_entries(invoice: Invoice, user: Any, way_back: str) -> list[Entry]:
+    return _of_invoice(invoice, invoice.available_actions(user), way_back)
+
+
+def payment_entries(payment: Payment, user: Any, way_back: str) -> list[Entry]:
+    return _of_payment(payment, payment.available_actions(user), way_back)
+
+
+def _of_invoice(invoice: Any, actions: Iterable[Action], way_back: str) -> list[Entry]:
+    base = f"{reverse('billing:invoices')}{invoice.pk}/"
     return [
         _entry(
             action,
@@ -61,18 +69,65 @@ def invoice_entries(invoice: Invoice, user: Any, way_back: str, root: str = "") 
             dialog=action.name in FORMS,
             copy=getattr(invoice, LINKS[action.name]) if action.name in LINKS else "",
         )
-        for action in invoice.available_actions(user)
+        for action in actions
     ]
 
 
-def payment_entries(payment: Payment, user: Any, way_back: str, root: str = "") -> list[Entry]:
-    """``root``: the address of all payments."""
-    base = root or reverse("billing:payments")
+def _of_payment(payment: Any, actions: Iterable[Action], way_back: str) -> list[Entry]:
+    base = reverse("billing:payments")
     urls = {"refund": f"{base}{payment.pk}/refund/", "export": f"{base}export/?ids={payment.pk}"}
     return [
-        _entry(action, urls[action.name], way_back, dialog=action.name in PAYMENT_FORMS)
-        for action in payment.available_actions(user)
+        _entry(action, urls[action.name], way_back, dialog=action.name in PAYMENT_FORMS) for action in actions
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """Stands for any record while its menu is drawn: characters that nobody types, to be filled in."""
+
+    pk: str = "\ue000"
+    name: str = "\ue001"
+    invoice_link: str = "\ue002"
+    pay_link: str = "\ue003"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BLANK = Blank()
+
+
+class Menus:
+    """The menus in the rows of one list.
+
+    Those of records with the same actions differ by number, name and links alone: each kind is drawn once.
+    """
+
+    def __init__(
+        self, template: str, entries: Callable[[Any, list[Action], str], list[Entry]], **roots: Any
+    ) -> None:
+        self._template, self._entries, self._roots = template, entries, roots
+        self._drawn: dict[tuple[str, ...], str] = {}
+
+    def __call__(self, record: Invoice | Payment) -> SafeString:
+        actions = record.available_actions(self._roots["user"])
+        kind = tuple(action.name for action in actions)
+        if kind not in self._drawn:
+            self._drawn[kind] = self._draw(actions)
+        text = self._drawn[kind].replace(BLANK.pk, str(record.pk)).replace(BLANK.name, escape(str(record)))
+        if isinstance(record, Invoice):
+            text = text.replace(BLANK.invoice_link, record.invoice_link).replace(
+                BLANK.pay_link, record.pay_link
+            )
+        return mark_safe(text)  # noqa: S308  # Jinja escaped the kind, and the name is escaped above
+
+    def _draw(self, actions: list[Action]) -> str:
+        entries = self._entries(BLANK, actions, self._roots["way_back"])
+        return (
+            engines["rows"]
+            .get_template(self._template)
+            .render({**self._roots, "entries": entries, "record": BLANK})
+        )
 
 
 def environment(**options: Any) -> Environment:
@@ -80,11 +135,9 @@ def environment(**options: Any) -> Environment:
     made = Environment(**options, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  # Django's backend escapes
     made.globals |= {
         "_": gettext,
-        "money": money,
         "invoice_entries": invoice_entries,
-        "payment_entries": payment_entries,
     }
-    made.filters |= {"day": day, "moment": moment, "normal": normal}
+    made.filters |= {"day": day, "moment": moment, "money": money, "normal": normal}
     return made
 
 
@@ -94,27 +147,38 @@ def day(value: date) -> str:
 
 
 def moment(value: datetime) -> str:
-    return write_date(localtime(value), "j F Y, H:i T")
+    """As the template filter ``date:"j F Y, H:i T"`` writes it, in a third of the time."""
+    local = localtime(value)
+    return f"{local.day} {month(local.month)} {local:%Y, %H:%M} {local.tzname()}"
+
+
+@lru_cache(maxsize=12)
+def month(number: int) -> str:
+    return write_date(date(2000, number, 1), "F")
 
 
 def draw(context: Any, name: str, **more: Any) -> SafeString:
     """A row template filled in for the person who looks. Jinja has escaped what came from people."""
+    return mark_safe(engines["rows"].get_template(name).render({**_roots(context), **more}))  # noqa: S308
+
+
+def _roots(context: Any) -> dict[str, Any]:
+    """What every row asks for, looked up once."""
     request = context["request"]
-    roots = {
+    return {
         "invoices_url": reverse("billing:invoices"),
-        "payments_url": reverse("billing:payments"),
         "contacts_url": reverse("contacts:list"),
         "user": request.user,
         "way_back": quote(request.get_full_path(), safe="/"),
     }
-    return mark_safe(engines["rows"].get_template(name).render({**roots, **more}))  # noqa: S308
 
 
 @register.simple_tag(takes_context=True)
 def invoice_rows(context: Any, invoices: Iterable[Model], *, contact: bool = False) -> SafeString:
     """``contact``: with a column for whom the invoice is."""
     shown = {"today": context["today"], "boxes": bool(context.get("bulk_actions")), "contact": contact}
-    return draw(context, "invoices.jinja", invoices=invoices, **shown)
+    menu = Menus("menu.jinja", _of_invoice, **_roots(context))
+    return draw(context, "invoices.jinja", invoices=invoices, menu=menu, **shown)
 
 
 @register.simple_tag(takes_context=True)
@@ -123,7 +187,8 @@ def payment_rows(
 ) -> SafeString:
     """``invoice``, ``contact``: with a column for what was paid, and by whom."""
     shown = {"boxes": contact and bool(context.get("bulk_actions")), "invoice": invoice, "contact": contact}
-    return draw(context, "payments.jinja", payments=payments, **shown)
+    links = Menus("links.jinja", _of_payment, **_roots(context))
+    return draw(context, "payments.jinja", payments=payments, links=links, **shown)
 
 
 @register.simple_tag(takes_context=True)

@@ -21,7 +21,7 @@ from billing.models.base import role_sentence
 from billing.models.bulk import MOST_AT_ONCE, VERBS, Plan
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, go
-from billing.views.purchases import PER_PAGE, Section
+from billing.views.paging import PER_PAGE, Section
 
 AT_A_TIME = 25
 """Invoices that one request deals with: about half a second."""

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.models import Invoice, Mail
 from billing.views.access import DeskRequest, desk
 from billing.views.answers import came_from, go
-from billing.views.purchases import section
+from billing.views.paging import section
 
 LATEST = 100
 """Attempts and mails shown on the page of an invoice, the latest first."""

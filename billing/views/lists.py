@@ -16,7 +16,7 @@ from billing.actions import ACTIONS, PAYMENT_ACTIONS
 from billing.filters import InvoiceFilter, ListFilter, PaymentFilter
 from billing.models import Bulk
 from billing.views.access import DeskRequest, desk
-from billing.views.purchases import PER_PAGE, Section
+from billing.views.paging import PER_PAGE, Section
 from contacts.models import Contact
 
 

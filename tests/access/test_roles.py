@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
+from pytest_django import DjangoAssertNumQueries
 
 from billing.actions import ACTIONS, PAYMENT_ACTIONS, STEPS
 from billing.roles import ADMINISTRATOR, BILLING_MANAGER, ROLES, SUPPORT, VIEWER
+from config.backends import OneQueryBackend
+from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +84,23 @@ def test_no_role_may_change_or_delete_a_record_of_money() -> None:
     assert not held_by_any & {
         f"billing.{verb}_{record}" for verb in ("add", "change", "delete") for record in records
     }
+
+
+@pytest.mark.parametrize("role", ["", *ROLES])
+def test_one_query_finds_what_django_finds_in_two(
+    django_assert_num_queries: DjangoAssertNumQueries, role: str
+) -> None:
+    user = UserFactory.create(**({"role": role} if role else {}))
+    user.user_permissions.add(Permission.objects.get(codename="view_session"))
+    asked = User.objects.get(pk=user.pk)
+    with django_assert_num_queries(1):
+        granted = OneQueryBackend().get_all_permissions(asked)
+    assert granted == ModelBackend().get_all_permissions(User.objects.get(pk=user.pk))
+    assert "sessions.view_session" in granted
+
+
+def test_who_has_left_may_do_nothing_and_a_superuser_everything() -> None:
+    backend, left = OneQueryBackend(), UserFactory.create(role=BILLING_MANAGER, is_active=False)
+    assert backend.get_all_permissions(left) == set()
+    everything = backend.get_all_permissions(User(is_superuser=True))
+    assert len(everything) == Permission.objects.count()

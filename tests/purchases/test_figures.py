@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.models import Invoice, Payment
 from billing.statuses import InvoiceStatus
+from billing.views.paging import PER_PAGE
 from contacts.models import Contact
 from tests.factories import (
     DECLINES,
@@ -40,9 +41,9 @@ def ada() -> Contact:
     return ContactFactory.create(name="Ada Lovelace")
 
 
-def block(desk: Client, contact: Contact, name: str) -> list[tuple[str, str]]:
+def block(desk: Client, contact: Contact, name: str, query: str = "") -> list[tuple[str, str]]:
     """Label and value of each line of a block of the tab, as a person reads them."""
-    page = desk.get(f"/contacts/{contact.pk}/purchases/").content.decode()
+    page = desk.get(f"/contacts/{contact.pk}/purchases/{query}").content.decode()
     inside = page.split(f'id="{name}"')[1].split("</section>")[0]
     return [(words(label), words(value)) for label, value in PAIR.findall(inside)]
 
@@ -51,8 +52,8 @@ def words(html: str) -> str:
     return " ".join(unescape(re.sub("<[^>]+>", " ", html)).split())
 
 
-def info(desk: Client, contact: Contact) -> list[tuple[str, str]]:
-    return block(desk, contact, "info")
+def info(desk: Client, contact: Contact, query: str = "") -> list[tuple[str, str]]:
+    return block(desk, contact, "info", query)
 
 
 def value(lines: list[tuple[str, str]], label: str) -> str:
@@ -216,3 +217,35 @@ def test_before_any_charge_the_block_says_what_to_do(desk: Client, ada: Contact)
     CardFactory.create(contact=ada)
     page = desk.get(f"/contacts/{ada.pk}/purchases/").content.decode()
     assert "No card of this contact has been charged yet. Add one, then choose Pay" in page
+
+
+@pytest.mark.parametrize("query", ["", "?payments=2&invoices=2"])
+def test_what_was_last_is_found_behind_a_page_of_newer_rows(desk: Client, ada: Contact, query: str) -> None:
+    card = CardFactory.create(contact=ada)
+    charged = InvoiceFactory.create(contact=ada, amount=Decimal(7))
+    PaymentFactory.create(invoice=charged, card=card)
+    InvoiceFactory.create_batch(PER_PAGE, contact=ada, status=S.DRAFT)
+    voided = InvoiceFactory.create(contact=ada, invoice_date=date(2026, 1, 1))
+    for _ in range(PER_PAGE):
+        PaymentFactory.create(invoice=voided, amount=Decimal(1))
+    voided.void(None, reason="")
+
+    lines = info(desk, ada, query)
+    assert value(lines, "Last invoice") == charged.number
+    assert value(lines, "Last charge") == "$7.00"
+    assert dict(block(desk, ada, "last-card", query))["Result"] == "Applied $7.00"
+
+
+def test_each_row_tells_of_itself_what_the_lists_of_sales_and_charges_pick(ada: Contact) -> None:
+    for status in S:
+        invoice = InvoiceFactory.create(contact=ada, status=status)
+        if invoice.is_owing:
+            PaymentFactory.create(invoice=invoice, card=CardFactory.create(contact=ada), amount=Decimal(3))
+            PaymentFactory.create(
+                invoice=invoice, card=CardFactory.create(contact=ada, number=DECLINES), amount=Decimal(2)
+            )
+    payments = Payment.objects.of(ada).for_list()
+    assert {each for each in Invoice.objects.all() if each.is_sale} == set(Invoice.objects.sales())
+    charges = list(Payment.objects.of(ada).counting_as_charges())
+    assert [each for each in payments if each.counts_as_charge] == charges
+    assert [each for each in payments if each.is_card_charge] == list(Payment.objects.of(ada).card_charges())
