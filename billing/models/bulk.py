@@ -138,6 +138,20 @@ class Bulk(models.Model):
         return len(self.ids)
 
     @property
+    def chosen(self) -> int:
+        """All that were asked for, with those that were never eligible."""
+        return self.total + self._ineligible
+
+    @property
+    def dealt_with(self) -> int:
+        """``done`` and the refused ones, of ``chosen``."""
+        return self.position + self._ineligible
+
+    @property
+    def _ineligible(self) -> int:
+        return len(self.refused) - (self.position - self.done)
+
+    @property
     def is_finished(self) -> bool:
         return self.position >= len(self.ids)
 

@@ -132,6 +132,7 @@ def test_the_summary_lists_those_left_out_with_their_reasons(desk: Client) -> No
     confirm(desk, "void", ask(desk, "void", InvoiceFactory.create(), draft), reason="")
     page = desk.get(f"/bulk/{Bulk.objects.get().pk}/").content.decode()
     assert f"Draft {draft.pk} is Draft: only" in page
+    assert "2 of 2 dealt with" in page
     assert "1 done, 1 not." in page
 
 

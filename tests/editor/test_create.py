@@ -317,3 +317,9 @@ def test_two_pages_make_two_invoices(desk: Client, ada: Contact) -> None:
     for _ in range(2):
         desk.post(new_url(ada), typed(lantern(), key=uuid4()))
     assert Invoice.objects.count() == 2
+
+
+def test_a_refused_line_is_told_above_and_at_the_line_and_not_once_more(desk: Client, ada: Contact) -> None:
+    page = desk.post(new_url(ada), typed(lantern(unit_price="abc"), mode="draft")).content.decode()
+    assert page.count("Unit price is “abc”") == 2
+    assert "is not counted" not in page
