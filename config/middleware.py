@@ -8,6 +8,7 @@ from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import add_never_cache_headers
 
 TOUCH_SECONDS = 60
 
@@ -44,9 +45,10 @@ class LegibleMiddleware:
 
 
 class InactivityMiddleware:
-    """Puts the end of a session SESSION_COOKIE_AGE seconds after the last request, give or take a minute.
+    """Puts the end of a session SESSION_COOKIE_AGE seconds after the last request, give or take a minute, and
+    has browsers keep no page of somebody signed in: *Back* shows nothing after they have signed out.
 
-    SESSION_SAVE_EVERY_REQUEST would do it to the second, with a write to the database for every page.
+    SESSION_SAVE_EVERY_REQUEST would do the first to the second, with a write to the database for every page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -60,4 +62,5 @@ class InactivityMiddleware:
             now = int(time.time())
             if now - session.get("seen_at", 0) >= TOUCH_SECONDS:
                 session["seen_at"] = now
+            add_never_cache_headers(response)
         return response

@@ -60,6 +60,11 @@ def test_a_session_is_written_once_a_minute_at_most(client: Client, ines: User) 
     assert "sessionid" not in answer.cookies
 
 
+def test_no_browser_keeps_a_page_of_somebody_signed_in(client: Client, ines: User) -> None:
+    client.force_login(ines)
+    assert "no-store" in client.get("/admin/").headers["Cache-Control"]
+
+
 def test_a_session_ends_after_half_an_hour_of_inactivity(client: Client, ines: User) -> None:
     client.force_login(ines)
     assert is_signed_in(client)
