@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -159,3 +161,26 @@ class SeriesAdmin(admin.ModelAdmin[Series]):
 
     list_display = ("name", "format", "last")
     readonly_fields = ("name", "last")
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin[User]):
+    """Staff and their roles. Only a superuser makes superusers, changes one, or grants what no role holds:
+    otherwise whoever may manage staff could give themselves everything.
+    """
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = () if request.user.is_superuser else ("is_superuser", "user_permissions")
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_within_reach(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_within_reach(request, obj) and super().has_delete_permission(request, obj)
+
+    def _is_within_reach(self, request: HttpRequest, obj: Any) -> bool:
+        return request.user.is_superuser or not (obj and obj.is_superuser)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
 from billing.admin import RecordAdmin
 from billing.models import Invoice, Payment, Product, Series
+from billing.roles import BILLING_MANAGER
 from billing.statuses import InvoiceStatus
 from tests.factories import InvoiceFactory, PaymentFactory, ProductFactory, UserFactory
 
@@ -90,3 +92,37 @@ def test_support_has_no_back_office(client: Client) -> None:
     client.force_login(UserFactory.create(role="Support"))
 
     assert client.get("/admin/").status_code == 302
+
+
+STAFF = {"username": "grace", "date_joined_0": "2026-03-02", "date_joined_1": "09:00:00", "is_active": "on"}
+
+
+def test_an_administrator_gives_a_role_and_never_everything(office: Client) -> None:
+    grace, role = UserFactory.create(username="grace"), Group.objects.get(name=BILLING_MANAGER)
+    smuggled = {"is_superuser": "on", "user_permissions": [str(Permission.objects.first().pk)]}  # type: ignore[union-attr]
+    page = reverse("admin:auth_user_change", args=[grace.pk])
+
+    assert office.post(page, {**STAFF, "groups": [str(role.pk)], **smuggled}).status_code == 302
+    grace.refresh_from_db()
+    assert list(grace.groups.all()) == [role]
+    assert not grace.is_superuser
+    assert not grace.user_permissions.exists()
+
+
+def test_an_administrator_neither_changes_nor_deletes_a_superuser(office: Client) -> None:
+    root = UserFactory.create(username="root", is_superuser=True)
+    for name in ("auth_user_change", "auth_user_delete", "auth_user_password_change"):
+        page = reverse(f"admin:{name}", args=[root.pk])
+        assert office.post(page, {**STAFF, "password1": "x", "post": "yes"}).status_code == 403, name
+    picked = {"action": "delete_selected", "_selected_action": [str(root.pk)], "post": "yes"}
+    office.post(reverse("admin:auth_user_changelist"), picked)
+    root.refresh_from_db()
+    assert root.is_superuser
+
+
+def test_a_superuser_may_make_another(client: Client) -> None:
+    client.force_login(UserFactory.create(is_staff=True, is_superuser=True))
+    grace = UserFactory.create(username="grace")
+    client.post(reverse("admin:auth_user_change", args=[grace.pk]), {**STAFF, "is_superuser": "on"})
+    grace.refresh_from_db()
+    assert grace.is_superuser
