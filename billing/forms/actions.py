@@ -5,6 +5,7 @@ model's method.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
@@ -208,10 +209,12 @@ class PayForm(AmountMixin):
             money=moving % words,
             mails=self.receipt_mail(self.current("send_receipt"), _now("Receipt")),
             undo=undo,
-            warning=_now("This card has expired; the charge will probably be declined.")
-            if card and card.has_expired
-            else "",
+            warnings=[*self._expiry(card), *self.invoice.cautions(amount, at=timezone.now())],
         )
+
+    def _expiry(self, card: Card | None) -> Iterator[str]:
+        if card and card.has_expired:
+            yield _now("This card has expired; the charge will probably be declined.")
 
 
 class MailForm(ActionForm):
@@ -369,21 +372,21 @@ class VoidForm(ReasonForm):
     verb = "void"
 
     def preview(self) -> Preview:
-        paid = self.invoice.paid
         return Preview(
             sentence=_now("Cancel %(invoice)s and keep its record.") % {"invoice": self.invoice},
             deed=_now("Void %(invoice)s") % {"invoice": self.invoice},
             changes=self.change_to(InvoiceStatus.VOIDED, Decimal(0)),
             money=_now("No money moves."),
             undo=_now("Voided is the end: it cannot be undone."),
-            warning=_now(
+            warnings=list(self._paid_stays()),
+        )
+
+    def _paid_stays(self) -> Iterator[str]:
+        if self.invoice.paid:
+            yield _now(
                 "Voiding returns no money: %(paid)s stays paid. Refund it first if the customer should have"
                 " it back."
-            )
-            % {"paid": self.show(paid)}
-            if paid
-            else "",
-        )
+            ) % {"paid": self.show(self.invoice.paid)}
 
 
 class WriteOffForm(ReasonForm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -83,7 +84,7 @@ class BulkForm(forms.Form):
             money=_now("No money moves."),
             mails=mails if name in MAILS else [],
             undo=str(UNDO[name]),
-            warning=self._warning(),
+            warnings=list(self._paid_stays()),
         )
 
     def _changes(self) -> list[Change]:
@@ -98,11 +99,10 @@ class BulkForm(forms.Form):
             if balance
         ]
 
-    def _warning(self) -> str:
+    def _paid_stays(self) -> Iterator[str]:
         paid = [money.show(sum_, currency) for currency, sum_ in sorted(self.plan.paid.items()) if sum_]
-        if self.plan.action.name != "void" or not paid:
-            return ""
-        return _now(
-            "Voiding returns no money: %(paid)s stays paid. Refund it first if the customers should have it"
-            " back."
-        ) % {"paid": get_text_list(paid, _now("and"))}
+        if self.plan.action.name == "void" and paid:
+            yield _now(
+                "Voiding returns no money: %(paid)s stays paid. Refund it first if the customers should have"
+                " it back."
+            ) % {"paid": get_text_list(paid, _now("and"))}

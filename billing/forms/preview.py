@@ -31,4 +31,4 @@ class Preview:
     money: str = ""
     mails: list[str] = field(default_factory=list)
     undo: str = ""
-    warning: str = ""
+    warnings: list[str] = field(default_factory=list)

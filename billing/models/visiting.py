@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -11,12 +12,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import time_format
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.attempt import GRACE, Attempt
 from billing.models.base import InvoiceBase
 from billing.models.guard import Deed, NotOffered, Refused, tell
+from billing.models.payment import Payment
 from billing.statuses import AttemptKind, AttemptState
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 HOUR = timedelta(hours=1)
 MOST_DECLINES = 5
 """So many within an hour, on one link or from one address, look like somebody trying out stolen cards."""
+LATELY = timedelta(days=2)
+"""A payment of the same amount within so long may be the one that the customer is calling about."""
 PAGE_USED_FOR = timedelta(hours=23)
 """How long an open payment page is led to again; gateways close theirs after a day."""
 OPENINGS = {
@@ -49,6 +54,13 @@ def refused_until(declines: Sequence[datetime]) -> datetime | None:
         if last - first <= HOUR
     ]
     return max(ends, default=None)
+
+
+def _ago(moment: datetime, at: datetime) -> str:
+    """``just now``, ``2 minutes ago``."""
+    if at - moment < timedelta(minutes=1):
+        return _now("just now")
+    return _now("%(time)s ago") % {"time": timesince(moment, at)}
 
 
 class Visiting(InvoiceBase):
@@ -136,6 +148,32 @@ class Visiting(InvoiceBase):
         for attempt in self.attempts.filter(kind=AttemptKind.CHARGE, state=AttemptState.NEEDS_ACTION):
             attempt.invoice = self.row
             attempt.cancel(None, at=at)
+
+    # -- what an agent should know first
+
+    def cautions(self, amount: Decimal, *, at: datetime) -> list[str]:
+        """Signs that this money is on its way, or came, by another channel, for whoever is about to take it.
+
+        A sentence each; none forbids anything. Two queries.
+        """
+        return [*self._customer_is_here(at), *self._paid_lately(amount, at)]
+
+    def _customer_is_here(self, at: datetime) -> Iterator[str]:
+        visits = self.events.filter(action="pay_page_opened", at__range=(at - HOUR, at))
+        opened = visits.order_by("-at").first()
+        if opened:
+            yield _now("The customer opened the pay page %(ago)s.") % {"ago": _ago(opened.at, at)}
+
+    def _paid_lately(self, amount: Decimal, at: datetime) -> Iterator[str]:
+        same = Payment.objects.of(self.contact).received().filter(amount=amount, currency=self.currency)
+        lately = same.filter(made_at__range=(at - LATELY, at), refunded_amount=0).for_list().first()
+        if lately:
+            yield _now("The same amount, %(amount)s, was paid by %(method)s on %(invoice)s %(ago)s.") % {
+                "amount": self.show(amount),
+                "method": lately.method_label,
+                "invoice": lately.invoice,
+                "ago": _ago(lately.made_at, at),
+            }
 
     # -- why not
 

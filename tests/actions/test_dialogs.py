@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from billing.models import Event, Invoice, Payment
 from billing.statuses import InvoiceStatus
-from tests.factories import DECLINES, CardFactory, InvoiceFactory, PaymentFactory, UserFactory, refund_all
+from tests.factories import (
+    DECLINES,
+    CardFactory,
+    ContactFactory,
+    InvoiceFactory,
+    PaymentFactory,
+    UserFactory,
+    refund_all,
+)
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true", "HX-Target": "dialog"}
@@ -20,6 +32,11 @@ HTMX = {"HX-Request": "true", "HX-Target": "dialog"}
 def desk(client: Client) -> Client:
     client.force_login(UserFactory.create(role="Billing manager"))
     return client
+
+
+@pytest.fixture
+def customer() -> Client:
+    return Client()
 
 
 def test_pay_says_balance_and_status_before_and_after(desk: Client) -> None:
@@ -222,3 +239,52 @@ def test_the_way_back_never_leads_to_another_site(desk: Client) -> None:
     response = desk.post(f"/invoices/{invoice.pk}/void/", {"next": "https://evil.example/"})
 
     assert response.headers["Location"] == f"/invoices/{invoice.pk}/"
+
+
+# -- signs of money on another channel
+
+
+def cautions(desk: Client, invoice: Invoice, **typed: str) -> list[str]:
+    page = desk.get(f"/invoices/{invoice.pk}/pay/", typed, headers=HTMX).content.decode()
+    return [
+        unescape(words).replace("\xa0", " ")
+        for words in re.findall(r'notice warn" dir="auto">(.+?)</p>', page)
+    ]
+
+
+def test_pay_says_that_the_customer_has_opened_the_pay_page(desk: Client, customer: Client) -> None:
+    invoice = InvoiceFactory.create()
+    customer.get(f"/pay/{invoice.token}/")
+    assert cautions(desk, invoice) == ["The customer opened the pay page just now."]
+    Event.objects.filter(action="pay_page_opened").update(at=timezone.now() - timedelta(minutes=2, seconds=5))
+    assert cautions(desk, invoice) == ["The customer opened the pay page 2 minutes ago."]
+    Event.objects.filter(action="pay_page_opened").update(at=timezone.now() - timedelta(minutes=61))
+    assert cautions(desk, invoice) == []
+
+
+def test_pay_says_that_the_same_amount_was_paid_yesterday(desk: Client) -> None:
+    paid = PaymentFactory.create(method="cheque", reference="no. 17")
+    invoice = InvoiceFactory.create(contact=paid.contact)
+    Payment.objects.update(made_at=timezone.now() - timedelta(days=1, minutes=1))
+    assert cautions(desk, invoice) == [
+        f"The same amount, $100.00, was paid by Cheque no. 17 on {paid.invoice} 1 day ago."
+    ]
+    assert cautions(desk, invoice, source="cash", amount="99.99") == []
+    Payment.objects.update(made_at=timezone.now() - timedelta(days=2, minutes=1))
+    assert cautions(desk, invoice) == []
+
+
+@pytest.mark.parametrize("other", ["another contact", "another currency", "refunded since", "declined"])
+def test_what_is_no_sign_of_this_money_is_not_told(desk: Client, other: str) -> None:
+    paid = PaymentFactory.create()
+    invoice = InvoiceFactory.create(contact=paid.contact)
+    match other:
+        case "another contact":
+            Payment.objects.update(contact=ContactFactory.create())
+        case "another currency":
+            Payment.objects.update(currency="EUR")
+        case "refunded since":
+            refund_all(paid.invoice)
+        case "declined":
+            Payment.objects.update(status="declined")
+    assert cautions(desk, invoice) == []
