@@ -16,11 +16,9 @@ from time import monotonic
 
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import transaction
 
 from billing import mail
 from billing.models import Attempt, Mail
-from billing.models.attempt import GRACE
 from billing.models.mail import MOST_TRIES
 
 log = logging.getLogger(__name__)
@@ -154,21 +152,11 @@ def resolve_attempts(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proce
     """
     asked, batch = [], Batch(limit, proceed)
     while batch.goes_on():
-        attempt = _claim_attempt(now)
+        attempt = Attempt.objects.due(now).claim_first(now)
         if attempt is None:
             break
         asked.append(_ask(attempt, now))
     return asked
-
-
-def _claim_attempt(now: datetime) -> Attempt | None:
-    with transaction.atomic(durable=True):
-        waiting = Attempt.objects.due(now).select_for_update(skip_locked=True, of=("self",))
-        attempt = waiting.first()
-        if attempt:
-            attempt.due_at = now + GRACE
-            attempt.save(update_fields=["due_at"])
-    return attempt
 
 
 def _ask(attempt: Attempt, now: datetime) -> Asked:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("invoices/<int:pk>/", invoices.invoice, name="invoice"),
     path("invoices/<int:pk>/export/", exports.invoice, name="invoice_export"),
     path("invoices/<int:pk>/edit/", editor.edit, name="invoice_edit"),
+    path("invoices/<int:pk>/overdue/", invoices.ask_overdue, name="ask_overdue"),
     path("invoices/<int:pk>/why-not/", act.why_not, name="why_not"),
     path("invoices/<int:pk>/<action:action>/", act.act, name="act"),
     path("totals/", editor.totals, name="totals"),

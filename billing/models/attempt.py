@@ -72,6 +72,18 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Attempts that somebody should ask the gateway about now, the longest waiting first."""
         return self.filter(state__in=WAITING, due_at__lte=at).order_by("due_at", "id")
 
+    def claim_first(self, at: datetime) -> Attempt | None:
+        """The first that nobody else is claiming, with the time at which the resolver asks again put down
+        before it asks: whoever else asks meanwhile, or dies asking, changes nothing about that.
+        """
+        with transaction.atomic(durable=True):
+            attempt = self.select_for_update(skip_locked=True, of=("self",)).first()
+            if attempt:
+                attempt.asked += 1
+                attempt.due_at = next_time(attempt.asked, at)
+                attempt.save(update_fields=["asked", "due_at"])
+        return attempt
+
     def call_up(self, at: datetime) -> int:
         """Make all that their own process was left alone with for long enough due now; how many."""
         return self.filter(state__in=WAITING, started_at__lte=at - GRACE, due_at__gt=at).update(due_at=at)
@@ -177,8 +189,24 @@ class Attempt(models.Model):
             "amount": money.show(self.amount, self.currency)
         }
 
+    def is_due(self, at: datetime) -> bool:
+        """Whether somebody should ask the gateway now: one of the rows that the QuerySet's ``due`` finds."""
+        return self.state in WAITING and self.due_at <= at
+
     def needs_a_person(self, at: datetime) -> bool:
         return self.is_in_flight and at - self.started_at > GIVE_UP_AFTER
+
+    @property
+    def evidence(self) -> dict[str, str | int | None]:
+        """The gateway's answer as the timeline keeps it."""
+        return {
+            "gateway": self.gateway,
+            "gateway_ref": self.gateway_ref,
+            "answer": self.state,
+            "code": self.code,
+            "words": self.message,
+            "asked": self.asked,
+        }
 
     # -- doing
 
@@ -364,7 +392,6 @@ class Attempt(models.Model):
             result = ask(self._gateway())
         except Exception:
             log.exception("Attempt %s: the gateway did not say how its page stands", self.key)
-            self._ask_later(at)
             return
         self._settle_page(result, at)
 
@@ -376,8 +403,6 @@ class Attempt(models.Model):
             self.settle(
                 Outcome(AttemptState.NOT_CHARGED, message=_now("The payment page was closed.")), at=at
             )
-        else:
-            self._ask_later(at)
 
     # -- settling
 
@@ -408,7 +433,7 @@ class Attempt(models.Model):
             if outcome.state in FINAL:
                 self._finish(outcome, card, at)
             else:
-                self._wait(outcome, at)
+                self._wait(outcome)
 
     def _about_this(self, outcome: Outcome) -> Outcome:
         """The answer, or none when it is about another charge or refund than the one on our books."""
@@ -439,29 +464,23 @@ class Attempt(models.Model):
         if not nobody_came:  # a page that was closed unused blocked nothing and is no news
             self.invoice.book(self, card=card, at=at)
 
-    def _wait(self, outcome: Outcome, at: datetime) -> None:
-        """Not final: keep asking, at growing distance.
+    def _wait(self, outcome: Outcome) -> None:
+        """Not final: the resolver asks on.
 
         No answer says nothing new about an attempt of which the gateway has said something before. While
         another attempt is in flight, a page goes on waiting where it is.
         """
         blocked = self.state == AttemptState.PAGE_OPEN and self.invoice.awaiting_gateway
         known = outcome.state == AttemptState.UNKNOWN and self.state in TOLD
-        if not blocked and not known:
-            before = self.state
-            self.state = outcome.state if outcome.state != AttemptState.STARTED else self.state
-            self.gateway_ref = outcome.ref or self.gateway_ref
-            self.code, self.message = fit(outcome.code, 60), fit(outcome.message, 255)
-            if self.state != before:
-                self.invoice.wait_for(self)
-        self.asked += 1
-        self.due_at = next_time(self.asked, at)
-        self.save(update_fields=["state", "gateway_ref", "code", "message", "asked", "due_at"])
-
-    def _ask_later(self, at: datetime) -> None:
-        self.asked += 1
-        self.due_at = next_time(self.asked, at)
-        self.save(update_fields=["asked", "due_at"])
+        if blocked or known:
+            return
+        before = self.state
+        self.state = outcome.state if outcome.state != AttemptState.STARTED else self.state
+        self.gateway_ref = outcome.ref or self.gateway_ref
+        self.code, self.message = fit(outcome.code, 60), fit(outcome.message, 255)
+        if self.state != before:
+            self.invoice.wait_for(self)
+        self.save(update_fields=["state", "gateway_ref", "code", "message"])
 
     @classmethod
     def start(cls, invoice: Invoice, by: Actor, *, kind: AttemptKind, gateway: str, **given: Any) -> Attempt:

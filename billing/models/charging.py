@@ -193,7 +193,8 @@ class Charging(InvoiceBase):
         if attempt.page_ref and not attempt.gateway_ref:
             return  # a payment page that nobody used is no news
         words = attempt.message or _now("The card was not charged; it is safe to try again.")
-        tell(self.row, attempt.started_by, "charge_not_made", Deed(words, related={"attempt": attempt}))
+        deed = Deed(words, attempt.evidence, {"attempt": attempt})
+        tell(self.row, attempt.started_by, "charge_not_made", deed)
 
     def _book_charge(self, attempt: Attempt, *, card: CardDetails | None, at: datetime) -> None:
         approved = attempt.state == AttemptState.APPROVED
@@ -260,7 +261,7 @@ class Charging(InvoiceBase):
             self.row,
             attempt.started_by,
             action,
-            Deed(text % words, self._figures_of(payment, before), related),
+            Deed(text % words, self._figures_of(payment, before) | attempt.evidence, related),
         )
 
     def _change(self, amount: Decimal, before: Decimal) -> dict[str, str]:
@@ -279,11 +280,24 @@ class Charging(InvoiceBase):
             "status": self.status,
         }
 
+    def ask_overdue(self, *, at: datetime) -> int:
+        """Ask the gateway about each attempt whose time has come, as the resolver does; how many there were.
+
+        Raises what :meth:`Attempt.ask` raises.
+        """
+        asked = 0
+        while attempt := Attempt.objects.due(at).filter(invoice=self.row).claim_first(at):
+            attempt.ask(at=at)
+            asked += 1
+        return asked
+
     def wait_for(self, attempt: Attempt) -> None:
         """Note that there is no final answer yet, in the caller's transaction, with this row locked."""
         self.awaiting_gateway = True
         self.store("awaiting_gateway")
-        text = f"{attempt}: {attempt.get_state_display()}. {attempt.message}".strip()
-        tell(
-            self.row, attempt.started_by, f"attempt_{attempt.state}", Deed(text, related={"attempt": attempt})
+        deed = Deed(
+            f"{attempt}: {attempt.message or attempt.get_state_display()}",
+            attempt.evidence,
+            {"attempt": attempt},
         )
+        tell(self.row, attempt.started_by, f"attempt_{attempt.state}", deed)

@@ -301,6 +301,7 @@ class Refunding(Charging):
                 "currency": self.currency,
                 "paid_after": str(self.paid),
                 "status": self.status,
+                **attempt.evidence,
             },
             related,
         )

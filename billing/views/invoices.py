@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
 from billing.models import Invoice, Mail
 from billing.views.access import DeskRequest, desk
@@ -21,19 +22,30 @@ LATEST = 100
 @desk("billing.view_invoice")
 def invoice(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Invoice.objects.select_related("contact"), pk=pk)
+    now, attempts = timezone.now(), list(found.attempts.for_list()[:LATEST])
     context = {
         "invoice": found,
         "contact": found.contact,
         "lines": section("lines", found.lines.order_by("position", "id"), request.GET, found.line_count),
         "payments": section("payments", found.payments.for_list(), request.GET),
-        "attempts": found.attempts.for_list()[:LATEST],
+        "attempts": attempts,
+        "has_overdue": any(attempt.is_due(now) for attempt in attempts),
         "mails": found.mails.order_by("-id").defer("text", "html")[:LATEST],
         "events": section("events", found.events.for_timeline(), request.GET),
         "actions": found.available_actions(request.user),
-        "today": timezone.localdate(),
-        "now": timezone.now(),
+        "today": timezone.localdate(now),
     }
     return render(request, "billing/invoices/invoice.html", context)
+
+
+@require_POST
+@desk("billing.pay_invoice")
+def ask_overdue(request: DeskRequest, pk: int) -> HttpResponse:
+    """What the page of an invoice asks for by itself, so that the gateway does not keep the page waiting."""
+    found = get_object_or_404(Invoice, pk=pk)
+    if found.ask_overdue(at=timezone.now()) and request.htmx:
+        return trigger_client_event(HttpResponse(status=204), "changed", {})
+    return go(request, reverse("billing:invoice", args=[pk]))
 
 
 @require_safe

@@ -45,6 +45,7 @@ RULES = {
     "billing:invoice": READ,
     "billing:invoice_export": BOTH,
     "billing:invoice_edit": BOTH,
+    "billing:ask_overdue": POST,
     "billing:why_not": READ,
     "billing:act": BOTH,
     "billing:totals": POST,

@@ -20,6 +20,7 @@ from billing.models import Attempt, Event, Invoice, Payment
 from billing.models.attempt import GIVE_UP_AFTER, GRACE
 from billing.models.guard import NotOffered
 from billing.statuses import AttemptKind, AttemptState, InvoiceStatus, PaymentMethod
+from billing.tasks import resolve_attempts
 from tests.attempts.desk import (
     AUTHENTICATES,
     CHARGED_LOST,
@@ -199,13 +200,47 @@ def test_an_attempt_is_asked_about_at_growing_distance_and_never_failed_by_age(
     invoice, card = owing(CHARGED_LOST)
     attempt = pay(invoice, card)
     at = attempt.due_at
-    for minutes in (4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440, 1440, 1440):
-        attempt.ask(at=at)
-        assert attempt.due_at == at + minutes * MINUTE
-        at = attempt.due_at
+    assert at == attempt.started_at + 2 * MINUTE
+    for minutes in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440, 1440, 1440):
+        assert resolve_attempts(at - MINUTE) == []
+        (asked,) = resolve_attempts(at)
+        assert asked.attempt.due_at == at + minutes * MINUTE
+        at = asked.attempt.due_at
+    attempt.refresh_from_db()
     assert attempt.state == AttemptState.UNKNOWN
     assert attempt.needs_a_person(attempt.started_at + GIVE_UP_AFTER + MINUTE)
     assert not attempt.needs_a_person(attempt.started_at + GIVE_UP_AFTER)
+
+
+def test_the_timeline_keeps_the_gateways_answer_as_evidence() -> None:
+    invoice, card = owing(CHARGED_LOST)
+    attempt = pay(invoice, card)
+    (asked,) = resolve_attempts(attempt.due_at)
+    lost, found = Event.objects.filter(attempt=attempt, action__in=["attempt_unknown", "charge_approved"])
+    assert (lost.figures["answer"], lost.figures["asked"]) == ("unknown", 0)
+    assert (found.figures["answer"], found.figures["asked"]) == ("approved", 1)
+    assert found.figures["gateway"] == "sandbox"
+    assert found.figures["gateway_ref"] == asked.attempt.gateway_ref != ""
+
+
+def test_whoever_asks_before_it_is_due_puts_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A customer who reloads the page, or an impatient agent."""
+    monkeypatch.setattr(SandboxGateway, "retrieve", no_answer)
+    attempt = pay(*owing(CHARGED_LOST))
+    due = attempt.due_at
+    for _ in range(10):
+        attempt.ask(at=attempt.started_at + MINUTE)
+    assert (Attempt.objects.get().due_at, Attempt.objects.get().asked) == (due, 0)
+
+
+def test_opening_an_invoice_asks_about_what_is_overdue_and_about_nothing_else() -> None:
+    invoice, card = owing(CHARGED_LOST)
+    attempt = pay(invoice, card)
+    pay(*owing(CHARGED_LOST))
+    assert fresh(invoice).ask_overdue(at=attempt.due_at - MINUTE) == 0
+    assert fresh(invoice).ask_overdue(at=attempt.due_at + MINUTE) == 1
+    assert fresh(invoice).status == InvoiceStatus.CLOSED
+    assert Attempt.objects.in_flight().count() == 1
 
 
 # -- a customer's page, and staff

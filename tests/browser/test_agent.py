@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.models import Invoice, Mail
+from billing.models import Attempt, Invoice, Mail
 from billing.statuses import InvoiceStatus
 from tests.attempts.desk import assert_books_agree, fresh, moved
 from tests.browser.conftest import OpenBrowser
@@ -235,6 +236,17 @@ def test_two_rows_are_voided_at_once_and_a_third_is_left_out_with_its_reason(des
     toast(desk).get_by_role("link", name="Details").click()
     expect(desk.get_by_role("progressbar")).to_have_attribute("value", "3")
     expect(desk.get_by_role("row").filter(has_text=str(gone))).to_contain_text("is Voided: only")
+
+
+def test_an_invoice_that_is_opened_after_its_answer_was_lost_finds_out_by_itself(desk: Page) -> None:
+    invoice = InvoiceFactory.create()
+    invoice.pay(
+        None, source=CardFactory.create(contact=invoice.contact, number=CHARGED_LOST), amount=Decimal(100)
+    )
+    Attempt.objects.update(due_at=timezone.now())
+    desk.goto(f"/invoices/{invoice.pk}/")
+    expect(desk.get_by_role("heading", level=1)).to_contain_text("Closed")
+    expect(section(desk, "timeline")).to_contain_text("$100.00 charged to Visa •• 0119")
 
 
 def test_a_long_run_shows_how_far_it_is_until_it_is_done(desk: Page) -> None:
