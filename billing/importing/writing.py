@@ -230,10 +230,7 @@ def _write_refunds(refunds: list[Refund], source: Source) -> None:
         invoice = invoices[number]
         for refund in of_invoice:
             _write_refund(invoice, refund, source)
-        names = invoice.recompute()
-        if invoice.refunded and not invoice.paid:
-            invoice.become(InvoiceStatus.REFUNDED)
-        invoice.store("status", *names)
+        invoice.money_went()
 
 
 def _write_refund(invoice: Invoice, refund: Refund, source: Source) -> None:

@@ -171,7 +171,7 @@ class Refunding(Charging):
         attempt = self._announce_refund(by, moving[0], terms) if moving else None
         if attempt:
             self.awaiting_gateway = True
-        self._money_went()
+        self.money_went()
         if rows and terms.send_receipt:
             self.row.queue_refund_receipt(by, rows)
         total = sum((share.amount for share in (*recorded, *moving)), ZERO)
@@ -249,7 +249,7 @@ class Refunding(Charging):
             Payment.objects.filter(pk=payment.pk).update(refunded_amount=F("refunded_amount") + amount)
         return row
 
-    def _money_went(self) -> None:
+    def money_went(self) -> None:
         """Count the refund; a Closed invoice that holds nothing more of what was paid is Refunded."""
         names = self.recompute()
         if self.status == InvoiceStatus.CLOSED and self.refunded and not self.paid:
@@ -278,7 +278,7 @@ class Refunding(Charging):
             made_at=at,
             received_on=timezone.localdate(at),
         )
-        self._money_went()
+        self.money_went()
         if approved and attempt.send_receipt:
             self.row.queue_refund_receipt(attempt.started_by, [row])
         if approved:
