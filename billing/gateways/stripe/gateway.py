@@ -113,7 +113,7 @@ class StripeGateway:
         intent: PaymentIntentCreateParams = {
             "amount": units(amount, currency),
             "currency": currency.lower(),
-            "payment_method_types": ["card"],
+            "allowed_payment_method_types": ["card"],
             "metadata": {ATTEMPT: str(key)},
         }
         card: PaymentIntentCreateParams = {**intent, "payment_method": method}

@@ -61,7 +61,7 @@ def pay_order(
 
 def _order(key: UUID, return_url: str, cancel_url: str) -> SessionCreateParams:
     return {
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
         "client_reference_id": str(key),
         "metadata": {ATTEMPT: str(key)},
         "success_url": return_url,
