@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import quote
 
@@ -44,7 +45,12 @@ def on_postgresql() -> bool:
 
 def pytest_report_header() -> list[str]:
     database = "PostgreSQL" if on_postgresql() else "SQLite; tests marked postgres run on PostgreSQL only"
-    return [f"database: {database}", f"browser: {CHROMIUM or 'none, so tests marked browser are skipped'}"]
+    stripe = "localstripe" if find_spec("localstripe") else "none, so tests of Stripe are skipped"
+    return [
+        f"database: {database}",
+        f"browser: {CHROMIUM or 'none, so tests marked browser are skipped'}",
+        f"stripe: {stripe}",
+    ]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -37,6 +37,11 @@ class CardRefused(Exception):
     """The gateway will not store this card; the message is the gateway's, fit to show."""
 
 
+def reason_of(error: Exception) -> str:
+    """Why nothing was done, in the gateway's words; empty when it did not answer and nobody knows."""
+    return str(error) if isinstance(error, (NotOurGateway, ValueError)) else ""
+
+
 def fit(words: str, most: int) -> str:
     """A gateway's words as far as a column holds them: PostgreSQL stores no NUL."""
     return words.replace("\0", "")[:most]

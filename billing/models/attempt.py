@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import gateways, money
 from billing.actions import ACTIONS
-from billing.gateways import CardDetails, Gateway, NotOurGateway, Outcome, Page, PageResult, fit
+from billing.gateways import CardDetails, Gateway, NotOurGateway, Outcome, Page, PageResult, fit, reason_of
 from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
 from billing.models.customer import Customer
@@ -517,11 +517,6 @@ class Attempt(models.Model):
             due_at=now + GRACE,
             **given,
         )
-
-
-def reason_of(error: Exception) -> str:
-    """Why a gateway could not be asked, in its own words; nothing when it did not answer."""
-    return str(error) if isinstance(error, (NotOurGateway, ValueError)) else ""
 
 
 def next_time(asked: int, at: datetime) -> datetime:

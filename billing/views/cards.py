@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import gateways
+from billing.gateways import reason_of
 from billing.models import Card, Customer, Event
-from billing.models.attempt import reason_of
 from billing.models.guard import AlreadyDone, NotAllowed, Refused
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done, go
