@@ -54,6 +54,7 @@ class Shim:
     def start_over(self) -> None:
         """Empty books, no keys used, no faults ordered."""
         behind, origin = self._behind, self._origin
+        behind.forget()
         self.faults, self.keys = Faults(), Keys()
         self.company = Company(behind)
         self.checkout = Checkout(self.company, origin)

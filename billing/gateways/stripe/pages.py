@@ -42,6 +42,7 @@ def pay_order(
     """A page that charges ``amount`` once. Raises ValueError for one that Stripe does not take."""
     order = _order(key, return_url, cancel_url)
     order["mode"] = "payment"
+    order["adaptive_pricing"] = {"enabled": False}  # an invoice is paid in its own currency
     order["line_items"] = [
         {
             "quantity": 1,
