@@ -17,6 +17,7 @@ from billing.money import EXPONENTS
 FALSE_STRINGS = ("false", "off", "n", "no", "0")
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 STRIPE_CHECKOUT = "https://checkout.stripe.com"
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 SMTP_PORTS = {"smtp": 25, "smtps": 587, "smtp+tls": 587, "smtp+ssl": 465}
 
 
@@ -62,10 +63,16 @@ class Environment:
         return url.rstrip("/")
 
     def origin(self, name: str) -> str:
-        """Scheme, host and port of another server, without a slash at its end; nothing when it is not set."""
+        """Scheme, host and port of a server that is sent secrets, without a slash at its end; nothing when it
+        is not set.
+        """
         url = self._text(name, default="").rstrip("/")
         if url and not _is_origin(url):
             raise ImproperlyConfigured(f"{name} is {url!r}: it must look like https://api.example.com.")
+        if url.startswith("http:") and urlsplit(url).hostname not in THIS_MACHINE:
+            raise ImproperlyConfigured(
+                f"{name} is {url!r}: it must begin with https:// unless it is on this machine."
+            )
         return url
 
     def stripe_key(self, name: str, *, required: bool) -> str:

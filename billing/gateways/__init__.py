@@ -154,7 +154,11 @@ class DisputeFacts:
 
 
 class Gateway(Protocol):
-    """Amounts are positive, in the currency's major unit (``Decimal("49.00")`` USD), already exact."""
+    """Amounts are positive, in the currency's major unit (``Decimal("49.00")`` USD), already exact.
+
+    What a gateway refuses to be asked (an amount that it cannot take, a key that served another call) raises
+    ValueError, with a sentence for staff: nothing was done.
+    """
 
     name: str
 

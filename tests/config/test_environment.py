@@ -255,7 +255,11 @@ def test_what_stripe_needs_is_asked_for() -> None:
 
 def test_another_server_is_named_by_scheme_host_and_port() -> None:
     assert read("origin", "http://127.0.0.1:8420/") == "http://127.0.0.1:8420"
+    assert read("origin", "https://api.test") == "https://api.test"
     assert read("origin", None) == ""
+    assert refusal("origin", "http://api.test") == (
+        "NAME is 'http://api.test': it must begin with https:// unless it is on this machine."
+    )
     assert refusal("origin", "https://api.test/v1") == (
         "NAME is 'https://api.test/v1': it must look like https://api.example.com."
     )

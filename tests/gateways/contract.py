@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from billing.gateways import Gateway
+from billing.gateways import Gateway, Page
 from billing.statuses import AttemptState
 
 KEY = UUID("11111111-1111-4111-8111-111111111111")
@@ -40,6 +40,19 @@ def charged(
     ref = prepared(gateway, token, key=key, amount=amount, currency=currency)
     assert gateway.confirm(ref, key=key or KEY).state == AttemptState.APPROVED
     return ref
+
+
+def pay_page(gateway: Gateway, *, remember: bool = False, customer: str = "") -> Page:
+    return gateway.pay_page(
+        key=KEY,
+        amount=AMOUNT,
+        currency="USD",
+        description="INV-000017",
+        remember=remember,
+        return_url=RETURN_URL,
+        cancel_url=CANCEL_URL,
+        customer=customer,
+    )
 
 
 class GatewayContract:
@@ -192,15 +205,7 @@ class GatewayContract:
             gateway.card_page(key=KEY, return_url=ELSEWHERE, cancel_url=CANCEL_URL)
 
     def test_a_pay_page_can_be_expired_before_its_customer_comes(self, gateway: Gateway) -> None:
-        page = gateway.pay_page(
-            key=KEY,
-            amount=AMOUNT,
-            currency="USD",
-            description="INV-000017",
-            remember=False,
-            return_url=RETURN_URL,
-            cancel_url=CANCEL_URL,
-        )
+        page = pay_page(gateway)
         result = gateway.expire_page(page.ref)
         assert (result.done, result.expired) == (False, True)
         assert gateway.expire_page(page.ref) == gateway.page_result(page.ref) == result

@@ -206,6 +206,8 @@ class StripeGateway:
 
     def _is_removed(self, method: str) -> bool:
         """Whether Stripe has forgotten a card, or keeps it for nobody."""
+        if not method:
+            return False
         try:
             return self._stripe.payment_methods.retrieve(method).customer is None
         except stripe.InvalidRequestError as error:
