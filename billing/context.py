@@ -6,12 +6,23 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 
 def desk(request: HttpRequest) -> dict[str, Any]:
     """Whether this installation moves only play money, sends its mail, and which edition it is."""
     return {
-        "test_gateway": settings.GATEWAY == "sandbox",
+        "test_gateway": test_mark(),
         "mail_server": "dummy" not in settings.EMAIL_BACKEND,
         "edition": settings.EDITION,
     }
+
+
+def test_mark() -> str:
+    """The words over every page of a desk that moves no money, and nothing for one that does."""
+    is_real = settings.STRIPE_API_KEY.startswith(("sk_live_", "rk_live_"))
+    if not is_real:
+        return _("TEST – no real cards")
+    if settings.GATEWAY == "sandbox":
+        return _("TEST – new cards are not real, but charging one that was saved at Stripe moves real money")
+    return ""

@@ -16,6 +16,8 @@ from billing.money import EXPONENTS
 
 FALSE_STRINGS = ("false", "off", "n", "no", "0")
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
+STRIPE_CHECKOUT = "https://checkout.stripe.com"
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 SMTP_PORTS = {"smtp": 25, "smtps": 587, "smtp+tls": 587, "smtp+ssl": 465}
 
 
@@ -54,19 +56,41 @@ class Environment:
         url = self._text(
             name, default=default, purpose="this desk's address, such as https://desk.example.com"
         )
-        try:
-            parts = urlsplit(url)
-            host = parts.netloc if parts.port is None else parts.netloc.removesuffix(f":{parts.port}")
-        except ValueError:
-            host = ""
-        if not HOST.fullmatch(host) or url.rstrip("/") not in (
-            f"http://{parts.netloc}",
-            f"https://{parts.netloc}",
-        ):
+        if not _is_origin(url.rstrip("/")):
             raise ImproperlyConfigured(f"{name} is {url!r}: it must look like https://desk.example.com.")
-        if default is None and parts.scheme != "https":
+        if default is None and not url.startswith("https:"):
             raise ImproperlyConfigured(f"{name} is {url!r}: it must begin with https:// when DEBUG is off.")
         return url.rstrip("/")
+
+    def origin(self, name: str) -> str:
+        """Scheme, host and port of a server that is sent secrets, without a slash at its end; nothing when it
+        is not set.
+        """
+        url = self._text(name, default="").rstrip("/")
+        if url and not _is_origin(url):
+            raise ImproperlyConfigured(f"{name} is {url!r}: it must look like https://api.example.com.")
+        if url.startswith("http:") and urlsplit(url).hostname not in THIS_MACHINE:
+            raise ImproperlyConfigured(
+                f"{name} is {url!r}: it must begin with https:// unless it is on this machine."
+            )
+        return url
+
+    def stripe_key(self, name: str, *, required: bool) -> str:
+        """A secret or restricted key of Stripe's; nothing when it is not set."""
+        shapes = "sk_live_…, rk_live_…, sk_test_… or rk_test_…"
+        return self._stripe(name, r"[sr]k_(live|test)_\w+", shapes, required=required)
+
+    def stripe_secret(self, name: str, *, required: bool) -> str:
+        """What Stripe signs its messages with; nothing when it is not set."""
+        return self._stripe(name, r"whsec_[\w+/=]+", "whsec_…", required=required)
+
+    def _stripe(self, name: str, shape: str, looks: str, *, required: bool) -> str:
+        value = self._variables.get(name, "")
+        if required and not value:
+            raise ImproperlyConfigured(f"{name} is missing: GATEWAY=stripe needs it; it looks like {looks}.")
+        if value and not re.fullmatch(shape, value, re.ASCII):
+            raise ImproperlyConfigured(f"{name} is malformed: it must look like {looks}.")
+        return value
 
     def hosts(self, name: str, *, default: Collection[str]) -> list[str]:
         hosts = [host.strip() for host in self._text(name, default=",".join(default)).split(",")]
@@ -141,6 +165,22 @@ class Environment:
         except (ImproperlyConfigured, ValueError):
             pass  # django-environ's own words would show the password
         raise ImproperlyConfigured(f"{name} is malformed: it must look like {example}.")
+
+
+def hosted_pages(stripe_key: str, stripe_api: str) -> list[str]:
+    """Where customers are led to type a card, besides the desk's own pages."""
+    if not stripe_key:
+        return []
+    return [STRIPE_CHECKOUT, *([stripe_api] if stripe_api else [])]
+
+
+def _is_origin(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc if parts.port is None else parts.netloc.removesuffix(f":{parts.port}")
+    except ValueError:
+        return False
+    return bool(HOST.fullmatch(host)) and url in (f"http://{parts.netloc}", f"https://{parts.netloc}")
 
 
 def _sqlite(file: Path | str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import Environment
+from config.environment import Environment, hosted_pages
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(os.environ)
@@ -29,7 +29,10 @@ ALLOWED_HOSTS = env.hosts(
 TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 DEFAULT_CURRENCY = env.currency("DEFAULT_CURRENCY", default="USD")
 EDITION = env.choice("EDITION", ("basic", "plus", "pro", "enterprise"), default="plus")
-GATEWAY = env.choice("GATEWAY", ("sandbox",), default="sandbox")
+GATEWAY = env.choice("GATEWAY", ("sandbox", "stripe"), default="sandbox")
+STRIPE_API_KEY = env.stripe_key("STRIPE_API_KEY", required=GATEWAY == "stripe")
+STRIPE_WEBHOOK_SECRET = env.stripe_secret("STRIPE_WEBHOOK_SECRET", required=GATEWAY == "stripe")
+STRIPE_API_BASE = env.origin("STRIPE_API_BASE")
 SANDBOX_GATEWAY = env.flag("SANDBOX_GATEWAY", default=DEBUG)
 if GATEWAY == "sandbox" and not SANDBOX_GATEWAY:
     raise ImproperlyConfigured(
@@ -43,6 +46,7 @@ django_stubs_ext.monkeypatch()  # ModelAdmin[Invoice] and ModelForm[Contact] als
 INSTALLED_APPS = [
     "billing",
     "billing.gateways.sandbox",
+    *(["billing.gateways.stripe"] if STRIPE_API_KEY else []),
     "contacts",
     "axes",
     "crispy_forms",
@@ -160,7 +164,8 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "base-uri": [NONE],
-        "form-action": [SELF],
+        # Chromium asks this rule again about each redirect after a form, such as the one to a hosted page.
+        "form-action": [SELF, *hosted_pages(STRIPE_API_KEY, STRIPE_API_BASE)],
         "frame-ancestors": [NONE],
         "object-src": [NONE],
     }

@@ -1,11 +1,11 @@
 """The addresses of the desk: what the applications bring, and the one door to them."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from billing.gateways.sandbox.checks import is_switched_on
 from config.forms import SignInForm
 
 READ_METHODS = ["get", "head", "options"]
@@ -30,5 +30,5 @@ urlpatterns = [
     path("", include("contacts.urls")),
     path("", include("billing.urls")),
 ]
-if settings.GATEWAY == "sandbox":
+if is_switched_on():
     urlpatterns.append(path("sandbox/", include("billing.gateways.sandbox.urls")))

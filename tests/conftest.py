@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +13,14 @@ from django.db import connection
 from hypothesis import settings as hypothesis
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
+
+from billing import gateways
+from billing.gateways.stripe.gateway import make as make_stripe
+from config.environment import hosted_pages
+from tests.stripe.behind import NotInstalled
+from tests.stripe.desk import Stripe
+from tests.stripe.shim import running
+from tests.stripe.signing import SECRET
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 CHROMIUM_FLAGS = [
@@ -35,7 +45,12 @@ def on_postgresql() -> bool:
 
 def pytest_report_header() -> list[str]:
     database = "PostgreSQL" if on_postgresql() else "SQLite; tests marked postgres run on PostgreSQL only"
-    return [f"database: {database}", f"browser: {CHROMIUM or 'none, so tests marked browser are skipped'}"]
+    stripe = "localstripe" if find_spec("localstripe") else "none, so tests of Stripe are skipped"
+    return [
+        f"database: {database}",
+        f"browser: {CHROMIUM or 'none, so tests marked browser are skipped'}",
+        f"stripe: {stripe}",
+    ]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -96,3 +111,30 @@ def environment(transactional_db: None) -> dict[str, str]:
         user, password = quote(at["USER"], safe=""), quote(at["PASSWORD"], safe="")
         url = f"postgres://{user}:{password}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
     return {**os.environ, "DATABASE_URL": url}
+
+
+@pytest.fixture(scope="session")
+def stripe_at_work() -> Iterator[Stripe]:
+    try:
+        with running() as (origin, shim):
+            yield Stripe(origin, shim)
+    except NotInstalled as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def stripe(stripe_at_work: Stripe, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
+    """A Stripe with empty books, and a desk that charges through it, as its environment would have it."""
+    settings.GATEWAY = "stripe"
+    settings.STRIPE_API_KEY = "sk_test_of_the_tests"
+    settings.STRIPE_WEBHOOK_SECRET = SECRET
+    settings.STRIPE_API_BASE = stripe_at_work.origin
+    policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    pages = hosted_pages(settings.STRIPE_API_KEY, settings.STRIPE_API_BASE)
+    settings.CONTENT_SECURITY_POLICY = {
+        "DIRECTIVES": {**policy, "form-action": [*policy["form-action"], *pages]}
+    }
+    monkeypatch.setitem(gateways._makers, "stripe", make_stripe)
+    stripe_at_work.shim.start_over()
+    yield stripe_at_work
+    stripe_at_work.shim.start_over()

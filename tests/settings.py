@@ -5,6 +5,7 @@ import os
 OTHER_VARIABLES = {
     *("SECRET_KEY", "ALLOWED_HOSTS", "BASE_URL", "CACHE_URL", "EMAIL_URL"),
     *("DEFAULT_CURRENCY", "EDITION", "GATEWAY", "SANDBOX_GATEWAY", "TIME_ZONE"),
+    *("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"),
 }
 for name in OTHER_VARIABLES & os.environ.keys():
     del os.environ[name]

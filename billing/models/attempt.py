@@ -22,9 +22,10 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import gateways, money
 from billing.actions import ACTIONS
-from billing.gateways import CardDetails, Gateway, Outcome, Page, PageResult, fit
+from billing.gateways import CardDetails, Gateway, NotOurGateway, Outcome, Page, PageResult, fit, reason_of
 from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
+from billing.models.customer import Customer
 from billing.models.guard import Actor, Deed, NotAllowed, NotOffered, may, outside_transaction, tell
 from billing.models.meanings import MEANINGS
 from billing.models.payment import Payment
@@ -225,7 +226,7 @@ class Attempt(models.Model):
             self.settle(outcome, expected_ref="")
             return
         if self.kind == AttemptKind.REFUND:
-            self.settle(self._asked_safely(self._send_refund))
+            self.settle(self._asked_safely(self._send_first_refund))
         else:
             self._charge(gateway)
 
@@ -234,10 +235,11 @@ class Attempt(models.Model):
             ref = gateway.prepare(
                 key=self.key, amount=self.amount, currency=self.currency, token=self.card_token
             )
-        except Exception:
+        except Exception as error:
             log.exception("Attempt %s: the gateway did not take the charge down", self.key)
             never = _now("The gateway did not answer. The card was not charged; it is safe to try again.")
-            self.settle(Outcome(AttemptState.NOT_CHARGED, message=never), expected_ref="")
+            message = reason_of(error) or never
+            self.settle(Outcome(AttemptState.NOT_CHARGED, message=message), expected_ref="")
             return
         if not self._write_down(ref):
             self.refresh_from_db(fields=["state", "message", "settled_at"])
@@ -257,6 +259,14 @@ class Attempt(models.Model):
             return False
         self.gateway_ref = ref
         return True
+
+    def _send_first_refund(self, gateway: Gateway) -> Outcome:
+        """Nobody can have sent it before: when the gateway does not know us, nothing went back."""
+        try:
+            return self._send_refund(gateway)
+        except NotOurGateway as stranger:
+            log.exception("Attempt %s: the gateway does not know us", self.key)
+            return Outcome(AttemptState.NOT_CHARGED, message=str(stranger))
 
     def _send_refund(self, gateway: Gateway) -> Outcome:
         """Raises TimeoutError once the gateway may have forgotten the key, even to a process that slept."""
@@ -348,21 +358,42 @@ class Attempt(models.Model):
                 currency=self.currency,
                 description=description,
                 remember=self.remember_card,
+                customer=self._customer() if self.remember_card else "",
                 return_url=return_url,
                 cancel_url=cancel_url,
             )
         except Exception as error:
             log.exception("Attempt %s: the gateway opened no page", self.key)
-            words = _now(
-                "The card company did not answer, so no payment page could be opened. Please try again in a"
-                " few minutes."
-            )
-            self.settle(Outcome(AttemptState.NOT_CHARGED, message=words), expected_ref="")
-            raise NotOffered(words) from error
+            raise self._without_page(reason_of(error)) from error
         if not self._write_page_down(page):
             self._expire_unseen(page)
             raise NotOffered(_now("The invoice changed at this very moment. Please look again."))
         return page
+
+    def _without_page(self, reason: str) -> NotOffered:
+        """Close the attempt, unless its page was opened before: that one stays where the customer has it.
+
+        What the gateway refused, and why, is for staff; the customer cannot mend it.
+        """
+        if reason:
+            words = _now(
+                "The card company does not take this payment, so no payment page could be opened. Please get"
+                " in touch with us."
+            )
+        else:
+            words = _now(
+                "The card company did not answer, so no payment page could be opened. Please try again in a"
+                " few minutes."
+            )
+        if not self.page_ref:
+            self.settle(Outcome(AttemptState.NOT_CHARGED, message=reason or words), expected_ref="")
+        if reason:
+            text = _now("No payment page could be opened: %(reason)s") % {"reason": reason}
+            tell(self.invoice, None, "no_page", Deed(text, related={"attempt": self}))
+        return NotOffered(words)
+
+    def _customer(self) -> str:
+        return Customer.ref_of(self.invoice.contact, gateway=self.gateway)
 
     def _write_page_down(self, page: Page) -> bool:
         """Put the page's reference on disk before the customer learns its address; False when the attempt

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import gateways
-from billing.gateways import CardDetails
+from billing.gateways import CardDetails, reason_of
 from billing.models.event import Event
 from billing.models.guard import (
     Actor,
@@ -189,10 +189,9 @@ class Card(models.Model):
             gateways.get(self.gateway).detach_card(self.token)
         except Exception as error:
             log.exception("Card %s could not be taken off file at %s", self.pk, self.gateway)
-            raise NotOffered(
-                _now("%(card)s is still on file: the gateway did not answer. Please try again.")
-                % {"card": self}
-            ) from error
+            silent = _now("the gateway did not answer. Please try again.")
+            words = {"card": self, "why": reason_of(error) or silent}
+            raise NotOffered(_now("%(card)s is still on file: %(why)s") % words) from error
 
         def work() -> Event:
             self._lock(by)

@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import gateways
-from billing.models import Card, Event
+from billing.gateways import reason_of
+from billing.models import Card, Customer, Event
 from billing.models.guard import AlreadyDone, NotAllowed, Refused
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done, go
@@ -42,13 +43,14 @@ def add(request: DeskRequest, pk: int) -> HttpResponse:
     try:
         page = gateways.get(settings.GATEWAY).card_page(
             key=key,
+            customer=Customer.ref_of(contact, gateway=settings.GATEWAY),
             return_url=request.build_absolute_uri(come_back),
             cancel_url=request.build_absolute_uri(back),
         )
-    except Exception:
+    except Exception as error:
         log.exception("The gateway opened no page for a card")
-        words = _("The gateway did not answer, so no card can be added just now. Please try again.")
-        return refused(request, words, status=409, back=back)
+        silent = _("The gateway did not answer, so no card can be added just now. Please try again.")
+        return refused(request, reason_of(error) or silent, status=409, back=back)
     opened = request.session.get(PAGES, {})
     request.session[PAGES] = {**dict(list(opened.items())[-9:]), str(key): [page.ref, back, pk]}
     return go(request, page.url)
@@ -65,10 +67,10 @@ def come_back(request: DeskRequest, pk: int, key: uuid.UUID) -> HttpResponse:
         return redirect(home)
     try:
         result = gateways.get(settings.GATEWAY).page_result(ref)
-    except Exception:
+    except Exception as error:
         log.exception("The gateway did not say which card was stored")
-        words = _("The gateway did not answer. Reload this page to see whether the card was stored.")
-        return refused(request, words, status=409, back=back)
+        silent = _("The gateway did not answer. Reload this page to see whether the card was stored.")
+        return refused(request, reason_of(error) or silent, status=409, back=back)
     if not result.card:
         messages.info(request, _("No card was added."))
         return redirect(back)

@@ -223,3 +223,43 @@ def test_a_mail_server_is_named_by_its_address(
 )
 def test_a_mail_server_that_cannot_be_is_refused_without_its_password(url: str, sentence: str) -> None:
     assert refusal("email", url, default=None) == sentence
+
+
+@pytest.mark.parametrize("key", ["sk_live_51AbC", "rk_test_0123"])
+def test_a_key_of_stripe_is_known_by_its_shape(key: str) -> None:
+    assert read("stripe_key", key, required=True) == key
+    assert read("stripe_key", None, required=False) == ""
+
+
+@pytest.mark.parametrize(
+    "key", ["pk_live_51AbC", "sk_51AbC", "sk_live_", "sk_live_a b", "sk_live_ä", "whsec_1"]
+)
+def test_another_key_is_refused_and_not_shown(key: str) -> None:
+    assert refusal("stripe_key", key, required=False) == (
+        "NAME is malformed: it must look like sk_live_…, rk_live_…, sk_test_… or rk_test_…."
+    )
+
+
+def test_a_secret_of_stripe_is_known_by_its_shape() -> None:
+    assert read("stripe_secret", "whsec_a+/B9=", required=True) == "whsec_a+/B9="
+    assert (
+        refusal("stripe_secret", "s3cret", required=True) == "NAME is malformed: it must look like whsec_…."
+    )
+
+
+def test_what_stripe_needs_is_asked_for() -> None:
+    assert refusal("stripe_secret", None, required=True) == (
+        "NAME is missing: GATEWAY=stripe needs it; it looks like whsec_…."
+    )
+
+
+def test_another_server_is_named_by_scheme_host_and_port() -> None:
+    assert read("origin", "http://127.0.0.1:8420/") == "http://127.0.0.1:8420"
+    assert read("origin", "https://api.test") == "https://api.test"
+    assert read("origin", None) == ""
+    assert refusal("origin", "http://api.test") == (
+        "NAME is 'http://api.test': it must begin with https:// unless it is on this machine."
+    )
+    assert refusal("origin", "https://api.test/v1") == (
+        "NAME is 'https://api.test/v1': it must look like https://api.example.com."
+    )

@@ -28,6 +28,25 @@ print(json.dumps({
     "headers": dict(secure.headers),
 }))
 """
+STRIPE = {
+    **PRODUCTION,
+    "SANDBOX_GATEWAY": "0",
+    "GATEWAY": "stripe",
+    "STRIPE_API_KEY": "rk_live_0123456789",
+    "STRIPE_WEBHOOK_SECRET": "whsec_0123456789",
+}
+GATEWAYS = """
+import json
+from billing import gateways
+from billing.context import test_mark
+installed = []
+for name in ("sandbox", "stripe"):
+    try:
+        installed.append(gateways.get(name).name)
+    except KeyError:
+        pass
+print(json.dumps({"installed": installed, "mark": test_mark()}))
+"""
 SETTINGS = """
 import json
 from django.conf import settings
@@ -87,9 +106,16 @@ def test_a_missing_variable_stops_the_start_with_one_sentence(variable: str, pur
         ("DEFAULT_CURRENCY", "DOUBLOON", "is 'DOUBLOON': not a currency code of ISO 4217, such as USD."),
         ("EDITION", "gold", "is 'gold': it must be basic or plus or pro or enterprise."),
         ("EMAIL_URL", "nowhere", "is malformed: it must look like smtp+tls://user:password@host:587."),
-        ("GATEWAY", "piggybank", "is 'piggybank': it must be sandbox."),
+        ("GATEWAY", "piggybank", "is 'piggybank': it must be sandbox or stripe."),
         ("SANDBOX_GATEWAY", "perhaps", "is 'perhaps': it must be 1 or 0."),
         ("SECRET_KEY", "short", "has 5 characters: it must have at least 50 random ones."),
+        ("STRIPE_API_BASE", "stripe", "is 'stripe': it must look like https://api.example.com."),
+        (
+            "STRIPE_API_KEY",
+            "pk_live_s3cret",
+            "is malformed: it must look like sk_live_…, rk_live_…, sk_test_… or rk_test_….",
+        ),
+        ("STRIPE_WEBHOOK_SECRET", "s3cret", "is malformed: it must look like whsec_…."),
         ("TIME_ZONE", "Mars/Phobos", "is 'Mars/Phobos': not a time zone of the IANA database."),
     ],
 )
@@ -102,6 +128,56 @@ def test_the_sandbox_takes_nobodys_money_by_accident() -> None:
     run = manage("check", **{**PRODUCTION, "SANDBOX_GATEWAY": "0"})
     assert run.returncode == 1
     assert run.stderr.startswith("GATEWAY is 'sandbox', which moves no money: set SANDBOX_GATEWAY=1")
+
+
+@pytest.mark.parametrize(
+    ("variable", "looks"),
+    [
+        ("STRIPE_API_KEY", "sk_live_…, rk_live_…, sk_test_… or rk_test_…"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_…"),
+    ],
+)
+def test_stripe_needs_its_key_and_its_secret(variable: str, looks: str) -> None:
+    run = manage("check", **{**STRIPE, variable: ""})
+    sentence = f"{variable} is missing: GATEWAY=stripe needs it; it looks like {looks}."
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", f"{sentence}\n")
+
+
+def test_stripe_passes_the_deployment_checks_and_browsers_may_be_led_to_it() -> None:
+    run = manage("check", "--deploy", "--fail-level", "WARNING", **STRIPE)
+    assert run.returncode == 0, run.stderr
+    assert led_to(**STRIPE) == ["'self'", "https://checkout.stripe.com"]
+    elsewhere = led_to(**STRIPE, STRIPE_API_BASE="https://stripe.example.com:8443/")
+    assert elsewhere == ["'self'", "https://checkout.stripe.com", "https://stripe.example.com:8443"]
+
+
+def led_to(**variables: str) -> list[str]:
+    policy = settings_of("CONTENT_SECURITY_POLICY", **variables)["CONTENT_SECURITY_POLICY"]
+    assert isinstance(policy, dict)
+    return list(policy["DIRECTIVES"]["form-action"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "installed", "mark"),
+    [
+        ({}, ["sandbox"], "TEST – no real cards"),
+        ({"STRIPE_API_KEY": "sk_test_1"}, ["sandbox", "stripe"], "TEST – no real cards"),
+        ({"STRIPE_API_KEY": "rk_live_1"}, ["sandbox", "stripe"], "moves real money"),
+        ({"GATEWAY": "stripe", "STRIPE_API_KEY": "rk_test_1"}, ["sandbox", "stripe"], "TEST – no real cards"),
+        ({"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_live_1"}, ["sandbox", "stripe"], ""),
+        ({"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_live_1", "SANDBOX_GATEWAY": "0"}, ["stripe"], ""),
+    ],
+)
+def test_each_gateway_that_is_set_up_is_installed_and_play_money_is_marked(
+    variables: dict[str, str], installed: list[str], mark: str
+) -> None:
+    environment = {**PRODUCTION, "STRIPE_WEBHOOK_SECRET": "whsec_1", **variables}
+    run = manage("shell", "--no-imports", "-c", GATEWAYS, **environment)
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout)
+    assert answer["installed"] == installed
+    assert mark in answer["mark"]
+    assert bool(mark) == bool(answer["mark"])
 
 
 def test_nothing_but_debug_is_needed_for_trying_out() -> None:

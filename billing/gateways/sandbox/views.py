@@ -8,6 +8,7 @@ from datetime import datetime
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -62,7 +63,7 @@ def _show(
 ) -> HttpResponse:
     charge = hosted.charge
     amount = show(charge.amount, charge.currency) if charge else ""
-    context = {"page": hosted, "amount": amount, "test_gateway": True, **more}
+    context = {"page": hosted, "amount": amount, "test_gateway": _("TEST – no real cards"), **more}
     return render(request, template, context, status=status)
 
 
