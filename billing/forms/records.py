@@ -94,7 +94,7 @@ class MatchForm(RecordForm):
         amount = money.show(self.record.amount, self.record.currency)
         words = {"what": self.record, "ref": self.record.ref, "amount": amount, "invoice": invoice or ""}
         return Preview(
-            sentence=_now("Record the %(what)s (%(ref)s) as money of an invoice.") % words,
+            sentence=_now("%(what)s at the gateway, %(ref)s: recorded on the invoice that you name.") % words,
             deed=(_now("Match %(amount)s to %(invoice)s") if invoice else _now("Match %(amount)s")) % words,
             changes=self._changes(invoice) if invoice else [],
             money=_now("No money moves: the gateway has moved it already."),
@@ -146,7 +146,7 @@ class SetAsideForm(RecordForm):
     def preview(self) -> Preview:
         words = {"what": self.record, "ref": self.record.ref}
         return Preview(
-            sentence=_now("Record nothing of the %(what)s (%(ref)s), and say why.") % words,
+            sentence=_now("%(what)s at the gateway, %(ref)s: nothing is recorded, and you say why.") % words,
             deed=_now("Set aside"),
             money=_now("No money moves, and no invoice changes."),
             undo=_now("It leaves the list for good; the reason is kept with it."),

@@ -142,12 +142,17 @@ class Dispute(Record):
         """Say in the timeline how it stands, in the caller's transaction."""
         if self.payment is None:
             return
-        words = {"amount": money.show(self.amount, self.currency), "reason": self.reason or _now("no reason")}
+        words = {"amount": money.show(self.amount, self.currency), "reason": self.why or _now("no reason")}
         text = str(TOLD[DisputeState(self.state)]) % words
         if self.is_open and self.respond_by:
             text += " " + _now("Answer at the gateway by %(day)s.") % {"day": self.deadline}
         deed = Deed(text, self._figures, {"payment": self.payment})
         tell(self.payment.invoice, None, f"dispute_{self.state}", deed)
+
+    @property
+    def why(self) -> str:
+        """The bank's reason, as words."""
+        return self.reason.replace("_", " ")
 
     @property
     def deadline(self) -> str:

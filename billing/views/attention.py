@@ -138,7 +138,7 @@ def _overpaid(invoice: Any, request: DeskRequest, now: datetime) -> Matter:
     return Matter(
         what=_now("Overpaid"),
         since=invoice.paid_at or invoice.created_at,
-        badge=("overpaid", str(invoice.status_label)),
+        badge=(invoice.status, invoice.status_label),
         amount=invoice.overpaid,
         currency=invoice.currency,
         invoice=invoice,
@@ -160,7 +160,7 @@ def _disputed(dispute: Dispute, request: DeskRequest, now: datetime) -> Matter:
         amount=dispute.amount,
         currency=dispute.currency,
         invoice=dispute.payment.invoice,
-        note=" · ".join(filter(None, [dispute.payment.method_label, dispute.reason])),
+        note=" · ".join(filter(None, [dispute.payment.method_label, dispute.why])),
         steps=steps,
     )
 
