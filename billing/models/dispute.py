@@ -121,7 +121,7 @@ class Dispute(Record):
             dispute, is_new = cls.objects.get_or_create(
                 gateway=gateway, ref=fit(facts.ref, 255), defaults=_first(facts, payment, at)
             )
-            dispute.refresh_from_db(from_queryset=cls.objects.select_for_update(of=("self",)))
+            dispute.lock()
             if dispute.take(facts, payment, at) or is_new:
                 dispute.tell()
         return dispute

@@ -46,12 +46,16 @@ class Record(models.Model):
         reasons = (getattr(self, need) for need in action.needs)
         return next((NotOffered(reason) for reason in reasons if reason), None)
 
+    def lock(self) -> None:
+        """Read this row afresh and keep everybody else from it until the transaction ends."""
+        self.refresh_from_db(from_queryset=type(self)._default_manager.select_for_update(of=("self",)))
+
     def lock_for(self, action: Action, by: Actor) -> None:
-        """Read this row afresh, keep everybody else from it until the transaction ends, and ask again.
+        """Lock this row and ask again.
 
         Raises NotAllowed, NotOffered.
         """
-        self.refresh_from_db(from_queryset=type(self)._default_manager.select_for_update(of=("self",)))
+        self.lock()
         refusal = self.refusal(action, by)
         if refusal:
             raise refusal
