@@ -127,14 +127,7 @@ class ChargeAdmin(ChargeAdminBase):
     def _with_amount(
         self, request: HttpRequest, charges: QuerySet[Charge], do: Callable[..., object]
     ) -> None:
-        field = forms.DecimalField(max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES, required=False)
-        typed = request.POST.get("amount", "")
-        try:
-            amount = field.clean(typed)
-        except forms.ValidationError:
-            words = _now("Amount is “%(value)s”: write a plain number such as 12.50, or nothing for all.")
-            messages.error(request, words % {"value": typed[:40]})
-            return
+        amount = AmountForm.base_fields["amount"].clean(request.POST.get("amount"))  # Django has checked it
         now = timezone.now()
         each(request, charges, lambda ref: do(ref, amount=amount, now=now))
 
