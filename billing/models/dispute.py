@@ -118,6 +118,8 @@ class Dispute(Record):
         Of two that asked the gateway at once the slower one may bring older news: what is closed stays so.
         """
         with transaction.atomic(durable=True):
+            if payment:
+                payment.invoice.lock()  # first, as :meth:`record` does: the timeline's line needs it too
             dispute, is_new = cls.objects.get_or_create(
                 gateway=gateway, ref=fit(facts.ref, 255), defaults=_first(facts, payment, at)
             )

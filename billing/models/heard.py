@@ -73,6 +73,9 @@ def _hear_of_refund(gateway: Gateway, ref: str, key: UUID | None, at: datetime) 
 
 
 def _take_refund(gateway: Gateway, made: Movement, at: datetime) -> None:
+    """Book it on its payment, unless it waits for a person, or a person has dealt with it."""
+    if UnmatchedMoney.objects.filter(gateway=gateway.name, ref=made.ref).exists():
+        return
     if made.key:
         log.error("%s refunded %s under %s, which is none of ours", gateway.name, made.ref, made.key)
     payment = _charged(gateway, made.charge_ref, at)

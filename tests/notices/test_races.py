@@ -21,7 +21,7 @@ from billing.models import Dispute, Event, GatewayEvent, Invoice, Payment, Unmat
 from billing.models.base import InvoiceQuerySet
 from billing.models.guard import Refused
 from billing.models.matching import Matching
-from billing.statuses import NoticeState
+from billing.statuses import DisputeState, NoticeState
 from billing.tasks import act_on_notices
 from tests.attempts.desk import CHARGED_LOST, assert_books_agree, fresh, owing, pay
 from tests.factories import InvoiceFactory
@@ -89,6 +89,24 @@ def test_eight_ticks_act_on_each_event_once() -> None:
 
 def signed(body: bytes) -> tuple[bytes, dict[str, str]]:
     return body, messages.sign(body, now=timezone.now())
+
+
+def test_a_dispute_is_recorded_while_the_gateway_tells_of_it() -> None:
+    opened = dashboard.dispute(charged_here().gateway_ref, amount=None, now=timezone.now())
+    dashboard.close_dispute(opened.ref, DisputeState.LOST, now=timezone.now())
+    post(told("dispute.closed", opened.ref))
+
+    def records() -> str:
+        post(told("dispute.closed", opened.ref))
+        try:
+            Dispute.objects.get().record(None)
+        except Refused:
+            return "refused"
+        return "done"
+
+    assert sorted(at_once(records)) == ["done", *["refused"] * 7]
+    assert Payment.objects.filter(type="refund").count() == 1
+    assert_books_agree()
 
 
 def test_eight_clicks_match_money_once() -> None:

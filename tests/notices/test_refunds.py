@@ -28,6 +28,7 @@ from tests.attempts.desk import (
     owing,
     pay,
 )
+from tests.factories import InvoiceFactory
 from tests.notices.desk import charged_here, charged_there, deliver, tell
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +127,17 @@ def test_no_more_goes_back_than_came_and_the_rest_is_put_before_a_person() -> No
     assert (rest.kind, rest.amount, rest.ref) == ("refund", 30, made.ref)
     tell("refund.created", made.ref)
     assert UnmatchedMoney.objects.count() == 1
+    assert_books_agree()
+
+
+def test_a_refund_that_a_person_set_aside_is_not_booked_when_its_message_comes_again() -> None:
+    charge = charged_there()
+    made = dashboard.refund(charge.ref, amount=Decimal(20), now=timezone.now())
+    deliver()
+    UnmatchedMoney.objects.get(kind="refund").set_aside(None, reason="A test of the terminal")
+    UnmatchedMoney.objects.get(kind="charge").match(None, invoice=InvoiceFactory.create())
+    tell("refund.created", made.ref)
+    assert not Payment.objects.filter(type="refund").exists()
     assert_books_agree()
 
 
