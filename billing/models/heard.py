@@ -7,8 +7,11 @@ Every step may be taken again: what has been booked is not booked twice.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
+
+from django.utils.translation import gettext as _now
 
 from billing.gateways import Gateway, Movement, Notice, NoticeKind
 from billing.models.attempt import Attempt, AttemptQuerySet
@@ -18,6 +21,8 @@ from billing.models.unmatched import UnmatchedMoney
 from billing.statuses import AttemptKind, AttemptState, UnmatchedKind
 
 log = logging.getLogger(__name__)
+
+UNMADE = frozenset({AttemptState.DECLINED, AttemptState.NOT_CHARGED})
 
 
 def act_on(gateway: Gateway, notice: Notice, *, at: datetime) -> None:
@@ -66,10 +71,22 @@ def _note_charge(gateway: Gateway, made: Movement, at: datetime) -> None:
 def _hear_of_refund(gateway: Gateway, ref: str, key: UUID | None, at: datetime) -> None:
     made = gateway.refund_made(ref)
     attempt = _ours(gateway, AttemptKind.REFUND, made.key or key)
-    if attempt:
+    if made.outcome.state in UNMADE and Payment.objects.refunded_as(gateway.name, made.ref).exists():
+        _note_returned(gateway, made, at)
+    elif attempt:
         _settle(attempt, made, at)
     elif made.outcome.state == AttemptState.APPROVED:
         _take_refund(gateway, made, at)
+
+
+def _note_returned(gateway: Gateway, made: Movement, at: datetime) -> None:
+    """A bank can send a refund back days after it was made. Payments are final, so a person must say what
+    becomes of the money.
+    """
+    log.error("%s took back the refund %s, which is on the books", gateway.name, made.ref)
+    words = _now("A refund that had been made failed: the money came back. %(words)s")
+    told = replace(made, description=(words % {"words": made.outcome.message}).strip())
+    UnmatchedMoney.note(gateway.name, UnmatchedKind.CHARGE, told, at=at)
 
 
 def _take_refund(gateway: Gateway, made: Movement, at: datetime) -> None:

@@ -45,10 +45,7 @@ class Matching(Refunding):
         with transaction.atomic(durable=True):
             self.lock()
             fresh = self.payments.select_for_update().get(pk=payment.pk)
-            booked = fresh.refunds.filter(
-                gateway=fresh.gateway, gateway_ref=ref, status=PaymentStatus.APPLIED
-            )
-            before = booked.first()
+            before = Payment.objects.refunded_as(fresh.gateway, ref).first()
             if before:
                 return made.amount + before.amount
             amount = min(made.amount, fresh.refundable)

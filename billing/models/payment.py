@@ -47,6 +47,10 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         """Money that could still go back, the latest first: the order in which a refund takes it."""
         return self.received().filter(refunded_amount__lt=F("amount")).order_by("-id")
 
+    def refunded_as(self, gateway: str, ref: str) -> PaymentQuerySet:
+        """The refund that a gateway made under this reference of its own."""
+        return self.applied().filter(type=PaymentType.REFUND, gateway=gateway, gateway_ref=ref)
+
     def card_charges(self) -> PaymentQuerySet:
         """Charges of a card, declined ones too, the latest first."""
         return self.filter(type=PaymentType.PAYMENT, method=PaymentMethod.CARD).order_by("-made_at", "-id")

@@ -164,6 +164,24 @@ def test_a_refund_that_the_gateway_declined_is_no_news() -> None:
     assert not Payment.objects.filter(type="refund").exists()
 
 
+@pytest.mark.parametrize("from_here", [True, False])
+def test_a_refund_that_fails_after_it_was_booked_is_put_before_a_person(from_here: bool) -> None:
+    payment = charged_here()
+    if from_here:
+        give_back(payment, 30)
+    else:
+        refund_there(payment, 30)
+        deliver()
+    made = Refund.objects.get()
+    Refund.objects.update(state="declined", message="The account was closed.")
+    for _ in range(2):
+        tell("refund.created", made.ref)
+    row = UnmatchedMoney.objects.get()
+    assert (row.kind, row.amount, row.ref) == ("charge", 30, made.ref)
+    assert row.description.endswith("the money came back. The account was closed.")
+    assert fresh(payment.invoice).refunded == 30
+
+
 def test_the_database_takes_no_refund_of_a_gateway_twice() -> None:
     payment = charged_here()
     refund_there(payment, 30)
