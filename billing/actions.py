@@ -15,10 +15,18 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing.statuses import InvoiceStatus, PaymentStatus
+from billing.statuses import DisputeState, InvoiceStatus, NoticeState, PaymentStatus, UnmatchedState
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+Statuses = (
+    frozenset[InvoiceStatus]
+    | frozenset[PaymentStatus]
+    | frozenset[UnmatchedState]
+    | frozenset[DisputeState]
+    | frozenset[NoticeState]
+)
 
 S = InvoiceStatus
 ALL = frozenset(S)
@@ -42,7 +50,7 @@ class Action:
 
     name: str
     label: StrOrPromise
-    on: frozenset[InvoiceStatus] | frozenset[PaymentStatus]
+    on: Statuses
     can_be: StrOrPromise
     permission: str
     bulk: bool = False
@@ -147,9 +155,50 @@ PAYMENT_ACTIONS = by_name(
 """What the row menu of a payment can hold. Payments are never edited or deleted."""
 
 
+MONEY_ACTIONS = by_name(
+    Action(
+        "match",
+        _("Match to an invoice"),
+        frozenset({UnmatchedState.OPEN}),
+        _("matched"),
+        "match_unmatchedmoney",
+        needs=("not_matchable",),
+    ),
+    Action(
+        "set_aside",
+        _("Set aside"),
+        frozenset({UnmatchedState.OPEN}),
+        _("set aside"),
+        "set_aside_unmatchedmoney",
+    ),
+)
+"""What can be done about money that a gateway moved for nobody whom the desk knows."""
+
+DISPUTE_ACTIONS = by_name(
+    Action(
+        "record",
+        _("Record the refund"),
+        frozenset({DisputeState.LOST}),
+        _("recorded"),
+        "record_dispute",
+        needs=("nothing_to_record",),
+    ),
+)
+"""What can be done about a dispute here; it is answered at the gateway."""
+
+NOTICE_ACTIONS = by_name(
+    Action("replay", _("Replay"), frozenset(NoticeState), _("replayed"), "replay_gatewayevent"),
+)
+"""What can be done about a gateway's message."""
+
+
 def named(name: str) -> Action:
     """The action or step of an invoice. Raises KeyError for a name that stands in neither table."""
     return ACTIONS.get(name) or STEPS[name]
+
+
+def permissions_of(actions: dict[str, Action], what: str) -> list[tuple[str, StrOrPromise]]:
+    return [(action.permission, f"Can {action.name.replace('_', ' ')} {what}") for action in actions.values()]
 
 
 INVOICE_PERMISSIONS: list[tuple[str, StrOrPromise]] = [

@@ -5,15 +5,25 @@ method takes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
+from django.db.models import Model
 
-from billing.actions import ACTIONS, PAYMENT_ACTIONS, STEPS, Action
+from billing.actions import (
+    ACTIONS,
+    DISPUTE_ACTIONS,
+    MONEY_ACTIONS,
+    NOTICE_ACTIONS,
+    PAYMENT_ACTIONS,
+    STEPS,
+    Action,
+)
 from billing.forms.actions import FORMS, PAYMENT_FORMS, ActionForm
-from billing.models import Invoice, Payment
+from billing.forms.records import DISPUTE_FORMS, MONEY_FORMS, NOTICE_FORMS, RecordForm
+from billing.models import Dispute, GatewayEvent, Invoice, Payment, UnmatchedMoney
 
 METHODS = {"delete": "discard"}
 """Verbs whose method has another name than the action, because Django's own method has it."""
@@ -21,22 +31,29 @@ WITHOUT_METHOD = frozenset({"export", "copy_invoice_link", "copy_pay_link"})
 """Actions that change nothing: a file, and two links that the page already holds."""
 OWN_PAGE = frozenset({"edit", "issue"})
 """Asked on the editor's page instead of in a dialog."""
-GUARD = frozenset({"self", "by", "key", "seen"})
+GUARD = frozenset({"self", "by", "key", "seen", "at"})
+
+
+Forms = Mapping[str, type[ActionForm] | type[RecordForm]]
+TABLES: tuple[tuple[type[Model], dict[str, Action], Forms], ...] = (
+    (Invoice, {**ACTIONS, **STEPS}, FORMS),
+    (Payment, PAYMENT_ACTIONS, PAYMENT_FORMS),
+    (UnmatchedMoney, MONEY_ACTIONS, MONEY_FORMS),
+    (Dispute, DISPUTE_ACTIONS, DISPUTE_FORMS),
+    (GatewayEvent, NOTICE_ACTIONS, NOTICE_FORMS),
+)
 
 
 @register("billing")
 def every_action_is_whole(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for model, table, forms in (
-        (Invoice, {**ACTIONS, **STEPS}, FORMS),
-        (Payment, PAYMENT_ACTIONS, PAYMENT_FORMS),
-    ):
+    for model, table, forms in TABLES:
         for action in table.values():
             found += [Error(problem, id="billing.E001") for problem in problems(model, action, forms)]
     return found
 
 
-def problems(model: type[Invoice | Payment], action: Action, forms: dict[str, type[ActionForm]]) -> list[str]:
+def problems(model: type[Model], action: Action, forms: Forms) -> list[str]:
     """What is missing or contradictory about one line of the table."""
     found = [
         f"{model.__name__}.{need} is missing; “{action.name}” needs it."

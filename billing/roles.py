@@ -24,6 +24,9 @@ _LOOK = frozenset(
                     "event",
                     "mail",
                     "series",
+                    "unmatchedmoney",
+                    "dispute",
+                    "gatewayevent",
                 ]
             )
         ),
@@ -50,11 +53,17 @@ _MANAGER = _SUPPORT | {
     "billing.export_invoice",
     "billing.refund_payment",
     "billing.export_payment",
+    "billing.match_unmatchedmoney",
+    "billing.set_aside_unmatchedmoney",
+    "billing.record_dispute",
 }
 _ADMINISTRATOR = _MANAGER | {
     "contacts.delete_contact",
     *(f"billing.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("product", "taxrate")),
     "billing.change_series",
+    "billing.replay_gatewayevent",
+    *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),
+    *("sandbox.view_dispute", "sandbox.change_dispute"),
     *(f"auth.{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("user", "group")),
 }
 

@@ -82,6 +82,26 @@ class DisputeState(TextChoices):
     LOST = "lost", _("Lost")
 
 
+class UnmatchedKind(TextChoices):
+    CHARGE = "charge", _("Payment")
+    REFUND = "refund", _("Refund")
+    DISPUTE = "dispute", _("Dispute")
+
+
+class UnmatchedState(TextChoices):
+    OPEN = "open", _("Unmatched")
+    MATCHED = "matched", _("Matched")
+    SET_ASIDE = "set_aside", _("Set aside")
+
+
+class NoticeState(TextChoices):
+    """``failed`` is tried again for as long as it is due."""
+
+    RECEIVED = "received", _("Received")
+    PROCESSED = "processed", _("Processed")
+    FAILED = "failed", _("Failed")
+
+
 class MailKind(TextChoices):
     UNPAID_INVOICE = "unpaid_invoice", _("Unpaid invoice")
     RECEIPT = "receipt", _("Receipt")

@@ -1,4 +1,4 @@
-"""What is done without anybody asking: sending mails and asking gateways.
+"""What is done without anybody asking: sending mails, asking gateways, and acting on what they tell.
 
 Every row that waits carries its due time, and is claimed before it is worked on: any number of workers may
 run these at once, and one that dies leaves nothing that the next run does not find.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from time import monotonic
+from typing import Protocol, runtime_checkable
 
+from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
-from billing import mail
-from billing.models import Attempt, Mail
+from billing import gateways, mail
+from billing.models import Attempt, GatewayEvent, Mail
 from billing.models.mail import MOST_TRIES
 
 log = logging.getLogger(__name__)
@@ -175,6 +177,47 @@ def ends(asked: list[Asked]) -> Counter[str]:
     return Counter("failed" if each.error else str(each.attempt.state) for each in asked)
 
 
+# -- notices
+
+
+@runtime_checkable
+class KeepsMessages(Protocol):
+    """A gateway that cannot post its messages to the desk, as the sandbox: they are fetched from it."""
+
+    def undelivered(self, *, now: datetime) -> Iterator[tuple[bytes, dict[str, str]]]: ...
+
+
+def act_on_notices(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Act on the gateways' messages that are due; how many ended in which state. Failed means: tried again
+    later, until it is given up.
+    """
+    counts: Counter[str] = Counter()
+    batch = Batch(limit, proceed)
+    _fetch_messages(now, batch, counts)
+    while batch.goes_on():
+        event = GatewayEvent.objects.claim_next(now)
+        if event is None:
+            break
+        event.act(at=now)
+        counts[event.state] += 1
+    return counts
+
+
+def _fetch_messages(now: datetime, batch: Batch, counts: Counter[str]) -> None:
+    """Take in what waits at a gateway that posts nothing, by the same door as what others post."""
+    try:
+        gateway = gateways.get(settings.GATEWAY)
+    except KeyError:
+        return
+    if not isinstance(gateway, KeepsMessages):
+        return
+    for body, headers in gateway.undelivered(now=now):
+        event = GatewayEvent.receive(gateway, body, headers, at=now)
+        counts[event.state] += 1
+        if not batch.goes_on():
+            break
+
+
 # -- all of it
 
 
@@ -191,6 +234,7 @@ def tick(now: datetime, *, proceed: Proceed = always) -> dict[str, Counter[str] 
 
 
 JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
+    "act_on_notices": lambda now, proceed: act_on_notices(now, proceed=proceed),
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }

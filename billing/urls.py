@@ -1,6 +1,20 @@
 from django.urls import path, register_converter
 
-from billing.views import act, attempts, bulk, cards, editor, exports, invoices, lists, public, purchases
+from billing.views import (
+    act,
+    attempts,
+    attention,
+    bulk,
+    cards,
+    editor,
+    exports,
+    invoices,
+    lists,
+    public,
+    purchases,
+    records,
+    webhooks,
+)
 
 register_converter(act.ActionConverter, "action")
 
@@ -31,6 +45,12 @@ urlpatterns = [
     path("attempts/<int:pk>/", attempts.attempt, name="attempt"),
     path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),
     path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
+    path("attention/", attention.attention, name="attention"),
+    path("unmatched/<int:pk>/match/", records.match, name="unmatched_match"),
+    path("unmatched/<int:pk>/set-aside/", records.set_aside, name="unmatched_set_aside"),
+    path("disputes/<int:pk>/record/", records.record_dispute, name="dispute_record"),
+    path("notices/<int:pk>/replay/", records.replay, name="notice_replay"),
+    path("webhooks/<slug:gateway>/", webhooks.webhook, name="webhook"),
     path("mail/<int:pk>/", invoices.mail, name="mail"),
     path("mail/<int:pk>/again/", invoices.mail_again, name="mail_again"),
     path("i/<slug:token>/", public.public_invoice, name="public_invoice"),

@@ -6,10 +6,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A stored value that its rows contradict. ``id``: the row's, or the gateway's key of a charge."""
+    """A stored value that its rows contradict. ``id``: the row's, or the key or reference of a charge."""
 
     kind: str
-    id: int | UUID
+    id: int | UUID | str
     name: str
     column: str
     stored: str

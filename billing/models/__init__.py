@@ -4,21 +4,26 @@ from billing.models.attempt import Attempt
 from billing.models.bulk import Bulk
 from billing.models.card import Card
 from billing.models.customer import Customer
+from billing.models.dispute import Dispute
 from billing.models.editing import Header
 from billing.models.event import Event
+from billing.models.gateway_event import GatewayEvent
 from billing.models.invoice import Invoice
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.mail import Mail
 from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
 from billing.models.series import Series
+from billing.models.unmatched import UnmatchedMoney
 
 __all__ = [
     "Attempt",
     "Bulk",
     "Card",
     "Customer",
+    "Dispute",
     "Event",
+    "GatewayEvent",
     "Header",
     "Invoice",
     "InvoiceLine",
@@ -28,4 +33,5 @@ __all__ = [
     "Product",
     "Series",
     "TaxRate",
+    "UnmatchedMoney",
 ]

@@ -52,6 +52,7 @@ never made.
 """
 PAGE_LIVES = timedelta(hours=24)
 TOLD = frozenset({AttemptState.PENDING, AttemptState.NEEDS_ACTION})
+UNANSWERED = Q(state__in=[AttemptState.PENDING, AttemptState.UNKNOWN])
 WAITING = sorted(IN_FLIGHT | {AttemptState.PAGE_OPEN})
 """States that are not final, as the index of what is due has them."""
 
@@ -88,6 +89,10 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def call_up(self, at: datetime) -> int:
         """Make all that their own process was left alone with for long enough due now; how many."""
         return self.filter(state__in=WAITING, started_at__lte=at - GRACE, due_at__gt=at).update(due_at=at)
+
+    def unanswered(self) -> AttemptQuerySet:
+        """Those of which the gateway has not said how they ended, the longest waiting first."""
+        return self.filter(UNANSWERED).order_by("started_at", "id")
 
     def for_list(self) -> AttemptQuerySet:
         return self.select_related("invoice", "card").order_by("-started_at", "-id")
@@ -137,6 +142,8 @@ class Attempt(models.Model):
         default_permissions = ("view",)
         verbose_name = _("attempt")
         indexes: ClassVar = [
+            models.Index(fields=["started_at", "id"], name="attempt_unanswered", condition=UNANSWERED),
+            models.Index(fields=["page_ref"], name="attempt_by_page", condition=~Q(page_ref="")),
             models.Index(
                 fields=["due_at"],
                 name="attempt_due",
@@ -424,9 +431,9 @@ class Attempt(models.Model):
         except Exception:
             log.exception("Attempt %s: the gateway did not say how its page stands", self.key)
             return
-        self._settle_page(result, at)
+        self.settle_page(result, at)
 
-    def _settle_page(self, result: PageResult, at: datetime) -> None:
+    def settle_page(self, result: PageResult, at: datetime) -> None:
         """Take what a hosted page came to: money, an expiry, or nothing yet."""
         if result.outcome:
             self.settle(result.outcome, card=result.card, at=at)

@@ -77,6 +77,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         """Invoices that count as purchases: not drafts, not declined, not voided; row by row, ``is_sale``."""
         return self.filter(status__in=SALES)
 
+    def overpaid(self) -> InvoiceQuerySet:
+        """Those that hold money that was not owed, the oldest first."""
+        return self.filter(overpaid__gt=0).order_by("invoice_date", "id")
+
     def for_list(self) -> InvoiceQuerySet:
         """Newest first, without what only the page of one invoice shows."""
         return self.defer(*NOT_IN_LISTS).order_by("-invoice_date", "-id")

@@ -9,16 +9,16 @@ from billing.actions import INVOICE_PERMISSIONS, OWING
 from billing.models.base import InvoiceQuerySet, lifecycle_constraints
 from billing.models.editing import Editing
 from billing.models.ending import Ending
-from billing.models.refunding import Refunding
+from billing.models.matching import Matching
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
 
 
-class Invoice(Refunding, Editing, Ending, Sending, Visiting):
+class Invoice(Matching, Editing, Ending, Sending, Visiting):
     """A request for payment.
 
-    Columns and questions: ``base``; what can be done: ``charging refunding editing ending sending
-    visiting``.
+    Columns and questions: ``base``; what can be done: ``charging refunding matching editing ending
+    sending visiting``.
     """
 
     objects = InvoiceQuerySet.as_manager()
@@ -45,6 +45,9 @@ class Invoice(Refunding, Editing, Ending, Sending, Visiting):
             models.Index(fields=["status", "-invoice_date", "-id"], name="invoice_by_status"),
             models.Index(
                 fields=["due_on"], name="invoice_owing_by_due", condition=models.Q(status__in=sorted(OWING))
+            ),
+            models.Index(
+                fields=["invoice_date", "id"], name="invoice_overpaid", condition=models.Q(overpaid__gt=0)
             ),
             models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
         ]

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -16,11 +18,14 @@ from billing.actions import PAYMENT_ACTIONS, Action
 from billing.gateways import CardDetails, fit
 from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
+from billing.models.dispute import Dispute
 from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Viewer, may
 from billing.statuses import InvoiceStatus, PaymentMethod, PaymentStatus, PaymentType
 from contacts.models import Contact
 
 if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
     from billing.models.event import Event
 
 
@@ -31,6 +36,7 @@ SHOWN = (
     *("invoice__number", "invoice__status", "invoice__currency", "invoice__awaiting_gateway"),
 )
 """What a list shows of a payment."""
+REFUSED_REFUND = Q(type=PaymentType.REFUND, status=PaymentStatus.DECLINED)
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -52,13 +58,30 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         """Money that could still go back, the latest first: the order in which a refund takes it."""
         return self.received().filter(refunded_amount__lt=F("amount")).order_by("-id")
 
+    def refunded_as(self, gateway: str, ref: str) -> PaymentQuerySet:
+        """The refund that a gateway made under this reference of its own."""
+        return self.applied().filter(type=PaymentType.REFUND, gateway=gateway, gateway_ref=ref)
+
     def card_charges(self) -> PaymentQuerySet:
         """Charges of a card, declined ones too, the latest first; row by row, ``is_card_charge``."""
         return self.filter(type=PaymentType.PAYMENT, method=PaymentMethod.CARD).order_by("-made_at", "-id")
 
     def for_list(self) -> PaymentQuerySet:
         """Newest first, with what a row shows of the payment and of its invoice."""
-        return self.select_related("invoice").only(*SHOWN).order_by("-made_at", "-id")
+        rows = self.select_related("invoice").only(*SHOWN)
+        return rows.with_disputes().order_by("-made_at", "-id")
+
+    def with_disputes(self) -> PaymentQuerySet:
+        """Each row knows whether it is disputed now, and when the bank's first deadline is."""
+        disputes = Dispute.objects.open().filter(payment=OuterRef("pk"))
+        first = disputes.order_by(F("respond_by").asc(nulls_last=True)).values("respond_by")[:1]
+        return self.annotate(is_disputed=Exists(disputes), answer_by=Subquery(first))  # type: ignore[no-redef]
+
+    def refused_refunds(self) -> PaymentQuerySet:
+        """Refunds that a gateway refused and that nobody has tried again or recorded since, oldest first."""
+        refused = self.filter(REFUSED_REFUND, refund_of__refunded_amount__lt=F("refund_of__amount"))
+        later = Payment.objects.filter(refund_of=OuterRef("refund_of"), pk__gt=OuterRef("pk"))
+        return refused.exclude(Exists(later)).order_by("made_at", "id")
 
     def delete(self) -> NoReturn:
         raise TypeError("Payments are final: they are never deleted.")
@@ -100,7 +123,12 @@ class Payment(models.Model):
 
     objects = PaymentQuerySet.as_manager()
 
+    is_disputed = False
+    answer_by: datetime | None = None
+    """These two are known to rows of :meth:`PaymentQuerySet.with_disputes`."""
+
     if TYPE_CHECKING:
+        refunds: RelatedManager[Payment]
         invoice_id: int
         contact_id: int
 
@@ -112,9 +140,15 @@ class Payment(models.Model):
             models.Index(fields=["contact", "-made_at", "-id"], name="payment_by_contact"),
             models.Index(fields=["-received_on", "-id"], name="payment_by_day"),
             models.Index(fields=["gateway_ref"], name="payment_by_gateway_ref"),
+            models.Index(fields=["made_at", "id"], name="payment_refused_refund", condition=REFUSED_REFUND),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["attempt", "status"], name="payment_one_per_attempt_and_end"),
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_ref"],
+                condition=Q(type=PaymentType.REFUND, status=PaymentStatus.APPLIED) & ~Q(gateway_ref=""),
+                name="payment_one_per_refund_of_a_gateway",
+            ),
             models.CheckConstraint(
                 condition=Q(type=PaymentType.PAYMENT, amount__gt=0)
                 | Q(type=PaymentType.REFUND, amount__lt=0),
@@ -178,6 +212,14 @@ class Payment(models.Model):
     @property
     def is_card_charge(self) -> bool:
         return self.type == PaymentType.PAYMENT and self.method == PaymentMethod.CARD
+
+    @property
+    def dispute_label(self) -> str:
+        """``Disputed, answer by 3 Dec``; for a payment that is."""
+        if self.answer_by is None:
+            return _now("Disputed")
+        day = date_format(timezone.localtime(self.answer_by), "j M")
+        return _now("Disputed, answer by %(day)s") % {"day": day}
 
     # -- what may be done
 

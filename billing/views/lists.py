@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, QueryDict
@@ -18,6 +18,9 @@ from billing.models import Bulk
 from billing.views.access import DeskRequest, desk
 from billing.views.paging import PER_PAGE, Section
 from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from billing.models.payment import PaymentQuerySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def payments(request: DeskRequest) -> HttpResponse:
         for action in PAYMENT_ACTIONS.values()
         if action.bulk and request.user.has_perm(action.codename)
     ]
-    rows = asked.rows.select_related("invoice", "contact")
+    rows = cast("PaymentQuerySet", asked.rows).with_disputes().select_related("invoice", "contact")
     return _list(request, asked, rows, "payments", {"bulk_actions": bulk})
 
 

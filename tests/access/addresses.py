@@ -13,11 +13,15 @@ from uuid import UUID, uuid4
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from billing.actions import ACTIONS
+from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Attempt, Bulk, Card, Invoice, Mail, Payment
+from billing.models import Attempt, Bulk, Card, Dispute, GatewayEvent, Invoice, Mail, Payment, UnmatchedMoney
 from billing.models.bulk import Plan
+from billing.statuses import DisputeState
+from billing.tasks import act_on_notices
 from contacts.models import Contact
 from tests.factories import CardFactory, InvoiceFactory, PaymentFactory, ProductFactory
 
@@ -68,6 +72,9 @@ class World:
     mail: Mail
     bulk: Bulk
     page: str
+    unmatched: UnmatchedMoney
+    dispute: Dispute
+    notice: GatewayEvent
 
     @classmethod
     def made(cls, by: User, **words: Any) -> World:
@@ -85,7 +92,8 @@ class World:
         page = SandboxGateway().card_page(key=uuid4(), return_url="/", cancel_url="/")
         plan = Plan.of(ACTIONS["void"], Invoice.objects.none(), by)
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
-        return cls(contact, invoice, card, payment, attempt, Mail.objects.get(), bulk, page.ref)
+        mail, told = Mail.objects.get(), elsewhere(contact)
+        return cls(contact, invoice, card, payment, attempt, mail, bulk, page.ref, *told)
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -104,6 +112,9 @@ class World:
             "attempts": self.attempt,
             "mail": self.mail,
             "bulk": self.bulk,
+            "unmatched": self.unmatched,
+            "disputes": self.dispute,
+            "notices": self.notice,
         }
         record = records.get(address.route.partition("/")[0])
         return {
@@ -111,6 +122,7 @@ class World:
             "key": str(UUID(int=7)),
             "token": self.invoice.token,
             "ref": self.page,
+            "gateway": "sandbox",
             "action": "void",
             "object_id": _key_of_a_record(address.route),
             "content_type_id": "1",
@@ -118,6 +130,19 @@ class World:
             "url": "nowhere",
             "id": _key_of_a_record(address.route),
         }
+
+
+def elsewhere(contact: Contact) -> tuple[UnmatchedMoney, Dispute, GatewayEvent]:
+    """What the gateway told: money that is nobody's, and a dispute that was lost."""
+    good = CardFactory.create(contact=contact)
+    paid = PaymentFactory.create(invoice=InvoiceFactory.create(contact=contact), card=good)
+    now = timezone.now()
+    dashboard.pay_again(paid.gateway_ref, amount=Decimal(7), now=now)
+    opened = dashboard.dispute(paid.gateway_ref, amount=Decimal(9), now=now)
+    dashboard.close_dispute(opened.ref, DisputeState.LOST, now=now)
+    act_on_notices(now)
+    event = GatewayEvent.objects.latest("pk")
+    return UnmatchedMoney.objects.get(), Dispute.objects.get(), event
 
 
 def _key_of_a_record(route: str) -> str:

@@ -12,10 +12,14 @@ CHANGES = frozenset({"PUT", "PATCH", "DELETE", "TRACE"})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``methods`` besides HEAD and OPTIONS. ``is_public``: opened without signing in, by design."""
+    """``methods`` besides HEAD and OPTIONS. ``is_public``: opened without signing in, by design.
+
+    ``is_signed``: sent by a program that proves itself, so that no form's mark can be asked of it.
+    """
 
     methods: frozenset[str]
     is_public: bool = False
+    is_signed: bool = False
 
 
 READ, POST, BOTH = (
@@ -56,6 +60,12 @@ RULES = {
     "billing:attempt": READ,
     "billing:attempt_ask": POST,
     "billing:attempt_cancel": POST,
+    "billing:attention": READ,
+    "billing:unmatched_match": BOTH,
+    "billing:unmatched_set_aside": BOTH,
+    "billing:dispute_record": BOTH,
+    "billing:notice_replay": BOTH,
+    "billing:webhook": Rule(frozenset({"POST"}), is_public=True, is_signed=True),
     "billing:mail": READ,
     "billing:mail_again": POST,
     "billing:public_invoice": Rule(frozenset({"GET"}), is_public=True),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.models import Mail
-from billing.statuses import InvoiceStatus
+from billing.gateways.sandbox import dashboard
+from billing.gateways.sandbox.models import Charge, Message
+from billing.models import GatewayEvent, Invoice, Mail
+from billing.statuses import DisputeState, InvoiceStatus, RefundRoute
+from billing.tasks import act_on_notices
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
 from tests.browser.stress import contact, invoice, invoice_with_everything
-from tests.factories import ContactFactory, InvoiceFactory, PaymentFactory, ProductFactory
+from tests.factories import CardFactory, ContactFactory, InvoiceFactory, PaymentFactory, ProductFactory
 
 Place = Callable[[Page], None]
 PLACES: dict[str, list[Place]] = {}
@@ -144,6 +149,81 @@ def payments(desk: Page) -> None:
     invoice_with_everything()
     PaymentFactory.create()
     desk.goto("/payments/")
+
+
+def needing_a_person() -> None:
+    """Something of each kind, with words and amounts that break layouts."""
+    made = invoice_with_everything()
+    paid = made.payments.get(status="applied")
+    now = timezone.now()
+    dashboard.pay_again(paid.gateway_ref, amount=Decimal(987654321), description="W" * 200, now=now)
+    dashboard.dispute(paid.gateway_ref, amount=Decimal(3), now=now)
+    lost = dashboard.dispute(paid.gateway_ref, amount=Decimal(2), reason="product_" * 5, now=now)
+    dashboard.close_dispute(lost.ref, DisputeState.LOST, now=now)
+    Message.objects.write("charge." + "x" * 90, ref="y" * 200, now=now)
+    kept = PaymentFactory.create(
+        invoice=invoice(contact=made.contact), card=CardFactory.create(contact=made.contact)
+    )
+    Charge.objects.filter(ref=kept.gateway_ref).update(refuses_refunds=True)
+    kept.refund(None, amount=Decimal(1), route=RefundRoute.GATEWAY, reason="", send_receipt=False)
+    act_on_notices(now)
+    Invoice.objects.filter(pk=made.pk).update(overpaid=Decimal("123456789.123"))
+    failed = {"state": "failed", "processed_at": None, "error": "E" * 500}
+    GatewayEvent.objects.filter(kind="other").update(**failed)
+
+
+@place("attention")
+def attention(desk: Page) -> None:
+    needing_a_person()
+    desk.goto("/attention/")
+    expect(desk.locator(".matters").first).to_be_visible()
+
+
+@place("attention")
+def attention_opened(desk: Page) -> None:
+    """On a phone, every row with all that is known of it."""
+    needing_a_person()
+    desk.set_viewport_size({"width": 390, "height": 1000})
+    desk.goto("/attention/")
+    for more in desk.locator("details.more summary").all():
+        more.click()
+
+
+@place("lists")
+def attention_empty(desk: Page) -> None:
+    desk.goto("/attention/")
+
+
+@place("attention")
+def disputed_payments(desk: Page) -> None:
+    needing_a_person()
+    desk.goto(tab(Invoice.objects.latest("pk").contact))
+
+
+@place("attention")
+def dialog_match(desk: Page) -> None:
+    needing_a_person()
+    desk.goto("/attention/")
+    desk.get_by_role("link", name="Match to an invoice").first.click()
+    dialog(desk).get_by_label("Invoice").fill(str(Invoice.objects.latest("pk")))
+    expect(dialog(desk)).to_contain_text("will be overpaid")
+
+
+@place("attention")
+def dialog_set_aside_refused(desk: Page) -> None:
+    needing_a_person()
+    desk.goto("/attention/")
+    desk.get_by_role("link", name="Set aside").first.click()
+    dialog(desk).locator("#deed").click()
+    expect(dialog(desk).locator(".error").first).to_be_visible()
+
+
+@place("attention")
+def dialog_record(desk: Page) -> None:
+    needing_a_person()
+    desk.goto("/attention/")
+    desk.get_by_role("link", name="Record the refund").first.click()
+    expect(dialog(desk)).to_be_visible()
 
 
 @place("lists")

@@ -17,9 +17,9 @@ from pytest_django import Settings
 
 from billing import books
 from billing.management.seeding import company, staff
-from billing.models import Attempt, Card, Event, Invoice, Mail, Payment
+from billing.models import Attempt, Card, Dispute, Event, GatewayEvent, Invoice, Mail, Payment, UnmatchedMoney
 from billing.roles import ROLES
-from billing.statuses import AttemptState, InvoiceStatus
+from billing.statuses import AttemptState, DisputeState, InvoiceStatus
 from contacts.models import Contact
 from tests.factories import ContactFactory
 
@@ -70,6 +70,16 @@ def test_everything_can_be_seen_somewhere(ada: Contact) -> None:
     assert any("🐝" in name for name in names)
     assert max(map(len, names)) > 150
     assert not Invoice.objects.filter(contact__name="Nora Newcomer").exists()
+
+
+def test_something_of_each_kind_needs_a_person(ada: Contact) -> None:
+    assert UnmatchedMoney.objects.open().count() == 1
+    assert Invoice.objects.overpaid().count() == 1
+    states = Dispute.objects.for_a_person().order_by("state").values_list("state", flat=True)
+    assert list(states) == [DisputeState.LOST, DisputeState.OPEN]
+    assert Payment.objects.refused_refunds().count() == 1
+    assert GatewayEvent.objects.given_up().count() == 1
+    assert Event.objects.filter(action="refunded_at_gateway").exists()
 
 
 def test_each_role_signs_in_and_opens_the_tab_and_mails_link_to_the_demo(

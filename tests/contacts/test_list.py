@@ -111,7 +111,7 @@ def test_costs_as_many_queries_for_20_contacts_as_for_one(
     for expected in (1, 20):
         for _ in range(expected - 1):
             ContactFactory.create()
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(5):
             page(desk, "/contacts/")
 
 

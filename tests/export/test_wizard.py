@@ -171,5 +171,5 @@ def test_the_file_has_a_name_and_stays_out_of_caches(desk: Client) -> None:
     InvoiceFactory.create()
     response = desk.post("/invoices/export/", {**EVERYTHING, "per": "products"})
     assert response.headers["Content-Disposition"].startswith('attachment; filename="products-')
-    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"].startswith("no-store")
     response.close()

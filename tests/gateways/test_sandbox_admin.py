@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.models import Charge, Refund
-from tests.gateways.contract import AMOUNT, REFUND_KEY, charged
+from tests.gateways.contract import AMOUNT, OTHER_KEY, REFUND_KEY, charged
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_charge_can_be_told_to_refuse_refunds_and_nothing_else_can_be_written(
 
 def test_saving_the_flag_leaves_a_refund_made_meanwhile(admin_client: Client, charge: Charge) -> None:
     stale = Charge.objects.get(pk=charge.pk)
-    SandboxGateway().refund(charge.ref, key=charge.key, amount=Decimal("1.00"), currency="USD")
+    SandboxGateway().refund(charge.ref, key=OTHER_KEY, amount=Decimal("1.00"), currency="USD")
     stale.refuses_refunds = True
     admin.site.get_model_admin(Charge).save_model(None, stale, None, change=True)  # type: ignore[arg-type]
     charge.refresh_from_db()

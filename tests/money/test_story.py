@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,20 +19,35 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from billing import money
 from billing.gateways import NoAnswer
-from billing.gateways.sandbox import pages
+from billing.gateways.sandbox import dashboard, pages
+from billing.gateways.sandbox.dashboard import NotPossible
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.gateways.sandbox.models import Charge
+from billing.gateways.sandbox.models import Charge, Message
+from billing.gateways.sandbox.models import Dispute as SandboxDispute
 from billing.gateways.sandbox.numbers import NUMBERS, read_card, read_number
-from billing.models import Attempt, Card, Event, Header, Invoice, LineInput, Payment
+from billing.models import (
+    Attempt,
+    Card,
+    Dispute,
+    Event,
+    GatewayEvent,
+    Header,
+    Invoice,
+    LineInput,
+    Payment,
+    UnmatchedMoney,
+)
 from billing.models.guard import Refused
 from billing.statuses import (
     IN_FLIGHT,
     TRANSITIONS,
+    DisputeState,
     InvoiceStatus,
+    NoticeState,
     PaymentMethod,
     RefundRoute,
 )
-from billing.tasks import resolve_attempts
+from billing.tasks import act_on_notices, resolve_attempts
 from tests.attempts.desk import assert_books_agree
 from tests.factories import APPROVES, NOON, CardFactory, ContactFactory
 
@@ -42,6 +57,12 @@ APPROVING = [APPROVES] * 6
 SAVED = sorted(number for number, kind in NUMBERS.items() if kind.behaviour.can_be_saved)
 CURRENCIES = ["USD", "JPY", "KWD"]
 MOST_INVOICES = 4
+
+ELSEWHERE: dict[str, Callable[..., Any]] = {
+    "dispute": dashboard.dispute,
+    "pay_again": dashboard.pay_again,
+    "refund": dashboard.refund,
+}
 
 which = st.integers(0, MOST_INVOICES - 1)
 DRAFTING: dict[str, Callable[[Invoice], Any]] = {
@@ -236,6 +257,44 @@ class Desk(RuleBasedStateMachine):
 
         self.attempt(cancel, n)
 
+    # -- what happens at the gateway without the desk, and is told to it
+
+    @rule(n=which, do=st.sampled_from(sorted(ELSEWHERE)), part=parts, times=st.integers(1, 2))
+    def happen_elsewhere(self, n: int, do: str, part: Decimal, times: int) -> None:
+        """Told once or twice; in the dashboard, what is not possible is refused."""
+        charges, now = list(Charge.objects.moved()), timezone.now()
+        if not charges:
+            return
+        charge = charges[n % len(charges)]
+        amount = money.round_half_up(charge.left * part, charge.currency)
+        with suppress(NotPossible):
+            ELSEWHERE[do](charge.ref, amount=amount, now=now)
+        for _ in range(times):
+            act_on_notices(now)
+            Message.objects.update(delivered_at=None)
+        act_on_notices(now)
+        assert not GatewayEvent.objects.exclude(state=NoticeState.PROCESSED).exists()
+
+    @rule(n=which, of=which)
+    def match_what_nobody_knows(self, n: int, of: int) -> None:
+        waiting = list(UnmatchedMoney.objects.open())
+
+        def match(invoice: Invoice) -> None:
+            if waiting:
+                waiting[of % len(waiting)].match(None, invoice=invoice)
+
+        self.attempt(match, n)
+
+    @rule(n=which, state=st.sampled_from([DisputeState.WON, DisputeState.LOST]))
+    def end_a_dispute(self, n: int, state: DisputeState) -> None:
+        now = timezone.now()
+        for opened in SandboxDispute.objects.filter(state=DisputeState.OPEN)[: n + 1]:
+            dashboard.close_dispute(opened.ref, state, now=now)
+        act_on_notices(now)
+        for dispute in Dispute.objects.for_a_person():
+            with suppress(Refused):
+                dispute.record(None)
+
     # -- what is true after each deed
 
     @invariant()
@@ -289,13 +348,16 @@ def assert_ledger_is_ours() -> None:
     """Once nothing is in flight any more, what the gateway kept is what our card payments say, per charge."""
     waiting = Attempt.objects.filter(state__in=IN_FLIGHT)
     unsettled = {str(key) for attempt in waiting for key in [attempt.key]}
-    kept = {str(line.key): line.amount - line.refunded for line in SandboxGateway().ledger()}
+    lines = list(SandboxGateway().ledger())
+    kept = {str(line.key or line.ref): line.amount - line.refunded for line in lines}
+    called = {line.ref: str(line.key or line.ref) for line in lines}
     ours: dict[str, Decimal] = {}
-    for payment in Payment.objects.applied().filter(gateway="sandbox").select_related("attempt"):
-        assert payment.attempt
-        source = payment.refund_of.attempt if payment.refund_of else payment.attempt
-        assert source
-        ours[str(source.key)] = ours.get(str(source.key), Decimal(0)) + payment.amount
+    for payment in Payment.objects.applied().filter(gateway="sandbox"):
+        name = called[(payment.refund_of or payment).gateway_ref]
+        ours[name] = ours.get(name, Decimal(0)) + payment.amount
+    for row in UnmatchedMoney.objects.open().exclude(kind="dispute"):
+        name = called[row.charge_ref]
+        ours[name] = ours.get(name, Decimal(0)) + (row.amount if row.kind == "charge" else -row.amount)
     assert {key: amount for key, amount in kept.items() if key not in unsettled} == ours
 
 

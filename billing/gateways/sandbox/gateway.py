@@ -1,10 +1,10 @@
-"""The gateway for trying out and for tests: a card company in four tables, behaving as each number says."""
+"""The gateway for trying out and for tests: a card company in six tables, behaving as each number says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,10 +12,19 @@ from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from billing.gateways import CardDetails, NoAnswer, Outcome, Page, PageResult
-from billing.gateways.sandbox import pages
+from billing.gateways import (
+    CardDetails,
+    DisputeFacts,
+    Movement,
+    NoAnswer,
+    Notice,
+    Outcome,
+    Page,
+    PageResult,
+)
+from billing.gateways.sandbox import messages, pages
 from billing.gateways.sandbox.checks import is_switched_on
-from billing.gateways.sandbox.models import Charge, Refund, StoredCard
+from billing.gateways.sandbox.models import Charge, Dispute, Message, Refund, StoredCard
 from billing.gateways.sandbox.models.keys import UnknownRef, new_ref, refuse_other_use
 from billing.gateways.sandbox.numbers import read_card, read_number
 from billing.gateways.sandbox.pages import Order
@@ -24,9 +33,10 @@ from billing.money import EXPONENTS, LARGEST, is_too_fine
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """Money that moved: ``amount`` was taken under ``key``, ``refunded`` of it went back."""
+    """Money that moved: ``amount`` was taken, maybe under a ``key``; ``refunded`` of it went back."""
 
-    key: UUID
+    ref: str
+    key: UUID | None
     amount: Decimal
     currency: str
     refunded: Decimal
@@ -126,6 +136,31 @@ class SandboxGateway:
     def detach_card(self, token: str) -> None:
         StoredCard.objects.filter(token=token).update(on_file=False)
 
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> Notice:
+        return messages.read(body, headers, now=timezone.now())
+
+    def charge_made(self, ref: str) -> Movement:
+        return Charge.objects.by_ref(ref).movement
+
+    def refund_made(self, ref: str) -> Movement:
+        refund = Refund.objects.select_related("charge__card").filter(ref=ref).first()
+        if refund is None:
+            raise UnknownRef(ref)
+        return refund.movement
+
+    def dispute(self, ref: str) -> DisputeFacts:
+        return Dispute.objects.by_ref(ref).facts
+
+    def undelivered(self, *, now: datetime) -> Iterator[tuple[bytes, dict[str, str]]]:
+        """The messages that wait, signed, oldest first: nobody here could post them to the desk's address.
+
+        Each counts as delivered once the next one is asked for.
+        """
+        for message in Message.objects.undelivered():
+            body = message.body.encode()
+            yield body, messages.sign(body, now=now)
+            Message.objects.filter(pk=message.pk).update(delivered_at=now)
+
     @sensitive_variables("number")
     def store_card(self, number: str, *, exp_month: int, exp_year: int, today: date) -> CardDetails:
         """Store a test card without a page, for demonstrations and tests. Raises CardRefused."""
@@ -135,7 +170,7 @@ class SandboxGateway:
     def ledger(self) -> Iterator[LedgerLine]:
         """Everything that moved, oldest first, for comparing our books with the gateway's."""
         for charge in Charge.objects.moved().iterator():
-            yield LedgerLine(charge.key, charge.amount, charge.currency, charge.refunded)
+            yield LedgerLine(charge.ref, charge.key, charge.amount, charge.currency, charge.refunded)
 
 
 def _refuse_impossible(amount: Decimal, currency: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.core.management.base import CommandError
 
-from billing.management.seeding import showcase
+from billing.management.seeding import showcase, surprises
 from billing.management.seeding.teller import (
     APPROVES,
     INSUFFICIENT,
@@ -163,6 +163,10 @@ CUSTOMERS: tuple[tuple[Callable[[Teller, Contact], Story], dict[str, str]], ...]
     (returned, {"name": "Renée D'Été", "email": "renee@dete.example", "city": "Besançon", "country": "FR"}),
     (overdue, {
         "name": "O'Brien & Sons", "email": "office@obrien.example", "city": "Dublin", "country": "IE",
+    }),
+    (surprises.at_the_gateway, {
+        "name": "Ines Carvalho", "company": "Quinta do Farol", "email": "ines@quinta.example",
+        "city": "Sintra", "country": "PT",
     }),
     (by_phone, {"name": "Maya van-Dijk", "phone": "+31 20 555 0199", "city": "Utrecht", "country": "NL"}),
 )  # fmt: skip

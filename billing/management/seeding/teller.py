@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _now
 from billing import money
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.management.seeding.catalogue import WORTH
-from billing.models import Attempt, Card, Header, Invoice, LineInput, Payment, Product, Series
+from billing.models import Attempt, Card, GatewayEvent, Header, Invoice, LineInput, Payment, Product, Series
 from billing.models.guard import Deed, tell
 from billing.money import ZERO
 from billing.statuses import (
@@ -30,6 +30,7 @@ from billing.statuses import (
     PaymentType,
     RefundRoute,
 )
+from billing.tasks import act_on_notices
 from contacts.models import Contact
 
 APPROVES = "4242424242424242"
@@ -136,7 +137,7 @@ class Teller:
         send_receipt: bool = False,
     ) -> None:
         """``amount``: all that is owed unless given."""
-        with _quiet_about_lost_answers():
+        with _quiet():
             invoice.pay(
                 self.support,
                 source=source,
@@ -160,6 +161,15 @@ class Teller:
         """``amount``: all that was paid unless given."""
         given = Decimal(amount) if amount else invoice.paid
         invoice.refund(self.manager, amount=given, route=route, reason=reason, send_receipt=True)
+
+    def hear(self) -> None:
+        """Let the desk act on what the gateway tells."""
+        with _quiet():
+            act_on_notices(timezone.now())
+
+    def try_again(self, event: GatewayEvent) -> None:
+        with _quiet():
+            event.act(at=timezone.now())
 
     def let_wait(self, invoice: Invoice) -> None:
         """Leave an attempt in flight for the visitor to ask about: the worker would settle it in minutes."""
@@ -201,11 +211,12 @@ class Teller:
 
 
 @contextmanager
-def _quiet_about_lost_answers() -> Iterator[None]:
-    """Some of the demo's cards lose the gateway's answer on purpose, which is no news for its log."""
-    log = logging.getLogger("billing.models.attempt")
-    was, log.disabled = log.disabled, True
+def _quiet() -> Iterator[None]:
+    """Some of the demo's answers are lost on purpose, and some of its messages are: no news for its log."""
+    log = logging.getLogger("billing.models")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        log.disabled = was
+        log.setLevel(before)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.gateways import Outcome
+from billing.gateways import Movement, Outcome
 from billing.gateways.sandbox.models.card import StoredCard
 from billing.gateways.sandbox.models.keys import UnknownRef, new_ref
 from billing.money import DECIMAL_PLACES, MAX_DIGITS, ZERO, show
@@ -36,14 +36,18 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
 
 
 class Charge(models.Model):
-    """Money asked of one card, once. On a hosted page it has no card until the customer typed one."""
+    """Money asked of one card, once. On a hosted page it has no card until the customer typed one.
+
+    ``key`` is the asker's; a charge made in the card company's own dashboard has none.
+    """
 
     ref = models.CharField(_("reference"), max_length=80, unique=True)
-    key = models.UUIDField(_("key"), unique=True)
+    key = models.UUIDField(_("key"), unique=True, null=True)
     confirm_key = models.UUIDField(_("key of the confirmation"), unique=True, null=True)
     card = models.ForeignKey(StoredCard, models.PROTECT, null=True, verbose_name=_("card"))
     amount = models.DecimalField(_("amount"), max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES)
     currency = models.CharField(_("currency"), max_length=3)
+    description = models.CharField(_("description"), max_length=200, blank=True)
     state = models.CharField(_("state"), max_length=20, default=AttemptState.STARTED.value)
     code = models.CharField(_("code"), max_length=40, blank=True)
     message = models.CharField(_("message"), max_length=200, blank=True)
@@ -85,6 +89,25 @@ class Charge(models.Model):
     @property
     def outcome(self) -> Outcome:
         return Outcome(AttemptState(self.state), self.ref, self.code, self.message, self.hard)
+
+    @property
+    def movement(self) -> Movement:
+        return Movement(
+            ref=self.ref,
+            charge_ref=self.ref,
+            key=self.key,
+            outcome=self.outcome,
+            amount=self.amount,
+            currency=self.currency,
+            at=self.created_at,
+            card=self.card.details if self.card else None,
+            description=self.description,
+        )
+
+    @property
+    def left(self) -> Decimal:
+        """What of it could still go back."""
+        return self.amount - self.refunded
 
     @property
     def loses_answer(self) -> bool:
@@ -139,7 +162,7 @@ class Charge(models.Model):
         if self.state in (AttemptState.STARTED, AttemptState.NEEDS_ACTION):
             self.end(AttemptState.NOT_CHARGED)
 
-    def refund_under(self, key: UUID, *, amount: Decimal, currency: str, now: datetime) -> Refund:
+    def refund_under(self, key: UUID | None, *, amount: Decimal, currency: str, now: datetime) -> Refund:
         """Give money back or write down why not; on the locked row. Raises ValueError: another currency."""
         if currency != self.currency:
             raise ValueError(f"Charge {self.ref} is in {self.currency}: it cannot be refunded in {currency}.")
@@ -164,19 +187,21 @@ class Charge(models.Model):
             return "charge_not_approved", _("Nothing was taken by this charge, so nothing can be returned.")
         if self.refuses_refunds:
             return "refund_refused", _("The sandbox was told to refuse refunds of this charge.")
-        left = self.amount - self.refunded
-        if amount > left:
+        if amount > self.left:
             sentence = _("%(amount)s is more than the %(left)s that are left of this charge.")
-            figures = {"amount": show(amount, self.currency), "left": show(left, self.currency)}
+            figures = {"amount": show(amount, self.currency), "left": show(self.left, self.currency)}
             return "amount_too_large", sentence % figures
         return "", ""
 
 
 class Refund(models.Model):
-    """One answer to a request to give money back, kept under its key. It is in the currency of its charge."""
+    """One answer to a request to give money back, in the currency of its charge.
+
+    ``key`` is the asker's; a refund made in the card company's own dashboard has none.
+    """
 
     ref = models.CharField(_("reference"), max_length=80, unique=True)
-    key = models.UUIDField(_("key"), unique=True)
+    key = models.UUIDField(_("key"), unique=True, null=True)
     charge = models.ForeignKey(Charge, models.PROTECT, related_name="refunds", verbose_name=_("charge"))
     amount = models.DecimalField(_("amount"), max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES)
     state = models.CharField(_("state"), max_length=20)
@@ -200,3 +225,16 @@ class Refund(models.Model):
     @property
     def outcome(self) -> Outcome:
         return Outcome(AttemptState(self.state), self.ref, self.code, self.message)
+
+    @property
+    def movement(self) -> Movement:
+        return Movement(
+            ref=self.ref,
+            charge_ref=self.charge.ref,
+            key=self.key,
+            outcome=self.outcome,
+            amount=self.amount,
+            currency=self.charge.currency,
+            at=self.created_at,
+            card=self.charge.card.details if self.charge.card else None,
+        )
