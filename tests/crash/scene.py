@@ -25,19 +25,27 @@ PATIENCE = 60.0
 
 
 class Marks(Structure):
-    """``trial`` and ``act``: what comes next. ``ahead``: seconds that the clock is ahead of the real one."""
+    """``position`` in the job's list of trials and ``act``: what comes next. ``ahead``: seconds by which the
+    clock is ahead of the real one. ``asleep``: the process that was stopped.
+    """
 
     _fields_ = [
-        ("trial", c_long),
+        ("position", c_long),
         ("act", c_long),
+        ("trial", c_long),
+        ("asleep", c_long),
+        ("resolvers", c_long),
         ("invoice", c_long),
         ("ahead", c_double),
         ("slow_calls", c_long),
         ("slow_calls_done", c_long),
         ("slow_calls_may_act", c_long),
     ]
-    trial: int
+    position: int
     act: int
+    trial: int
+    asleep: int
+    resolvers: int
     invoice: int
     ahead: float
     slow_calls: int
@@ -49,6 +57,9 @@ class Scene:
     def __init__(self, journal: Path) -> None:
         self.marks: Marks = RawValue(Marks)
         self._journal = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def begin(self, trial: int) -> None:
+        self.marks.trial, self.marks.invoice, self.marks.asleep, self.marks.ahead = trial, 0, 0, 0
 
     # -- time
 

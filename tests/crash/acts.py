@@ -1,0 +1,243 @@
+"""One trial as a series of acts. Whoever is killed in one of them is followed by another process, which goes
+on with the next.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import date
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from django.db import connections
+
+from billing.gateways import Page
+from billing.models import Attempt, Card, Event, Header, Invoice, LineInput, Payment
+from billing.models.attempt import WAITING
+from billing.models.guard import AlreadyDone, Refused
+from billing.money import ZERO
+from billing.statuses import AttemptState, PaymentType, RefundRoute
+from billing.tasks import resolve_attempts
+from contacts.models import Contact
+from tests.crash.counter import Counter
+from tests.crash.plan import Again, Blow, Deed, Fault, Letting, Trial
+from tests.crash.points import struck_at
+from tests.crash.scene import Scene, wait_until
+
+DAY, DUE = date(2026, 3, 2), date(2026, 3, 16)
+URL = "https://desk.example.com/"
+WAKE = 17
+"""With this exit code a process asks the job to wake the one that was stopped."""
+HOURS_UNTIL_NOTHING_IS_DUE = (0.05, 1, 6, 19, 24, 24, 24, 24)
+"""Steps in which time passes at the end of a trial, until every attempt has its answer."""
+
+
+class Stage:
+    """The trial that is on, with what its acts need."""
+
+    def __init__(self, trial: Trial, scene: Scene, counter: Counter, cards: dict[str, int]) -> None:
+        self.trial, self.scene, self.counter, self.cards = trial, scene, counter, cards
+        self.was_stopped = False
+
+    @property
+    def invoice(self) -> Invoice:
+        return Invoice.objects.get(pk=self.scene.marks.invoice)
+
+    @property
+    def last_attempt(self) -> Attempt | None:
+        """The latest attempt at the deed itself; a refund's own charges came before it."""
+        kind = "refund" if self.trial.deed is Deed.REFUND else "charge"
+        return Attempt.objects.filter(invoice=self.scene.marks.invoice, kind=kind).order_by("id").last()
+
+    # -- what goes wrong
+
+    @contextmanager
+    def struck_by(self, blow: Blow | None) -> Iterator[None]:
+        with self._blow(blow) if blow else nullcontext():
+            yield
+
+    def _blow(self, blow: Blow):  # type: ignore[no-untyped-def]
+        if blow.point is None:
+            return self.counter.trouble(blow, self.scene)
+        strike = self._die if blow.fault is Fault.KILLED else self._sleep
+        return struck_at(blow.point, self.counter.gateway, strike, nth=blow.nth)
+
+    def _die(self) -> None:
+        self.scene.note(struck=Fault.KILLED)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _sleep(self) -> None:
+        self.scene.note(struck=Fault.STOPPED)
+        self.was_stopped, self.scene.marks.asleep = True, os.getpid()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    # -- who does what
+
+    def set_up(self) -> None:
+        """An invoice that is owed; for a refund, paid by as many charges as there are shares."""
+        trial = self.trial
+        header = Header(trial.currency, DAY, DUE)
+        lines = [LineInput("Lantern", Decimal(1), sum(trial.shares, ZERO))]
+        contact = Contact.objects.get(cards=self.cards["approves"])
+        invoice = Invoice.draft(None, contact=contact, header=header, lines=lines).invoice
+        assert invoice is not None
+        invoice.issue(None, at=self.scene.now())
+        self.scene.marks.invoice = invoice.pk
+        self.scene.note(invoice=invoice.pk)
+        if trial.deed is Deed.REFUND:
+            for share in trial.shares:
+                invoice.pay(None, source=Card.objects.get(pk=self.cards["approves"]), amount=share)
+
+    def do_the_deed(self) -> None:
+        with self.struck_by(self.trial.first):
+            self._click(self.trial.key)
+        self._end_if_woken()
+
+    def pay_on_the_page(self) -> None:
+        """The customer, if a page was shown, or if pressing the button once more shows one."""
+        if self.trial.deed is Deed.PAGE and self.trial.customer_pays:
+            self._customer_pays()
+
+    def come_back_from_the_page(self) -> None:
+        attempt = self.last_attempt
+        if self.trial.deed is not Deed.PAGE or not self.trial.customer_comes_back or attempt is None:
+            return
+        with self.struck_by(self.trial.back):
+            if attempt.page_ref:
+                attempt.ask(at=self.scene.now())
+        self._end_if_woken()
+
+    def try_at_once(self) -> None:
+        self._try_again(self.trial.again[0])
+
+    def resolve(self) -> None:
+        """The first resolvers: they may be killed, cut off, and two at a time."""
+        trial, scene = self.trial, self.scene
+        now = scene.pass_time(trial.sleeps)
+        if trial.letting is Letting.FIRST:
+            scene.await_slow_calls()
+        elif trial.letting is Letting.MEANWHILE:
+            scene.let_slow_calls_act()
+        with self._another_resolver(), self.struck_by(trial.resolver):
+            resolve_attempts(now)
+
+    @contextmanager
+    def _another_resolver(self) -> Iterator[None]:
+        """At the same time, in a process of its own."""
+        if self.trial.resolvers == 1:
+            yield
+            return
+        connections.close_all()  # a connection cannot be shared with a fork
+        self.scene.marks.resolvers += 1
+        if not os.fork():
+            try:
+                resolve_attempts(self.scene.now())
+            finally:
+                connections.close_all()
+                self.scene.marks.resolvers -= 1
+                os._exit(0)
+        yield
+
+    def wake_the_sleeper(self) -> None:
+        if self.scene.marks.asleep:
+            connections.close_all()
+            os._exit(WAKE)
+
+    def let_slow_calls_act(self) -> None:
+        self.scene.await_slow_calls()
+
+    def try_later(self) -> None:
+        self._try_again(self.trial.again[1])
+
+    def settle(self) -> None:
+        """The gateway is well again: time passes until every attempt has its answer."""
+        wait_until(lambda: not self.scene.marks.resolvers)
+        for hours in HOURS_UNTIL_NOTHING_IS_DUE:
+            for attempt in self._waiting().filter(state=AttemptState.NEEDS_ACTION, kind="charge"):
+                attempt.cancel(None, at=self.scene.now())
+            if not self._waiting().exists():
+                break
+            resolve_attempts(self.scene.pass_time(hours))
+        self.scene.note(waiting=self._waiting().count())
+
+    # -- how
+
+    def _waiting(self):  # type: ignore[no-untyped-def]
+        return Attempt.objects.filter(invoice=self.scene.marks.invoice, state__in=WAITING)
+
+    def _end_if_woken(self) -> None:
+        """Others went on with the trial while this process slept."""
+        if self.was_stopped:
+            connections.close_all()
+            os._exit(0)
+
+    def _click(self, key: UUID) -> None:
+        """The button is pressed: what is refused, or was done before, is no fault."""
+        try:
+            self._deed(key)
+        except (Refused, AlreadyDone) as answer:
+            self.scene.note(told=str(answer))
+
+    def _deed(self, key: UUID) -> Event | Page | None:
+        trial, invoice = self.trial, self.invoice
+        if trial.deed is Deed.PAGE:
+            return invoice.open_page(return_url=URL, cancel_url=URL, remember=False, at=self.scene.now())
+        if trial.deed is Deed.CHARGE:
+            card = Card.objects.get(pk=self.cards[trial.behaviour])
+            return invoice.pay(None, source=card, amount=trial.amount, send_receipt=True, key=key)
+        left = trial.amount - self._given_back()
+        if left <= 0:
+            return None
+        route, reason = RefundRoute.GATEWAY, "Broken"
+        return invoice.refund(None, amount=left, route=route, reason=reason, send_receipt=True, key=key)
+
+    def _given_back(self) -> Decimal:
+        rows = Payment.objects.applied().filter(invoice=self.scene.marks.invoice, type=PaymentType.REFUND)
+        return -sum(rows.values_list("amount", flat=True), ZERO)
+
+    def _try_again(self, how: Again) -> None:
+        """A person sees no answer. The same form may always be sent again; a new one is for whoever is told
+        that nothing moved, and whoever opens it while an attempt is in flight is refused.
+        """
+        attempt = self.last_attempt
+        if how is Again.RESENDS:
+            self._click(self.trial.key)
+        elif how is Again.NEW_FORM and may_try_again(attempt, self.trial):
+            self._click(uuid4())
+        if how is not Again.NO and self.trial.deed is Deed.PAGE and self.trial.customer_pays:
+            self._customer_pays()
+
+    def _customer_pays(self) -> None:
+        attempt = self.last_attempt
+        if attempt is None or not attempt.page_ref:
+            self._click(self.trial.key)
+            attempt = self.last_attempt
+        if attempt and attempt.page_ref:
+            trial = self.trial
+            self.counter.pay(
+                attempt.page_ref, trial.behaviour, confirms=trial.customer_confirms, at=self.scene.now()
+            )
+
+
+def may_try_again(attempt: Attempt | None, trial: Trial) -> bool:
+    """Whether a careful person tries again: the desk said that nothing moved, or has yet to say anything."""
+    if trial.deed is Deed.PAGE or attempt is None:
+        return True
+    return attempt.state == AttemptState.NOT_CHARGED or attempt.is_in_flight
+
+
+ACTS: tuple[Callable[[Stage], None], ...] = (
+    Stage.set_up,
+    Stage.do_the_deed,
+    Stage.pay_on_the_page,
+    Stage.come_back_from_the_page,
+    Stage.try_at_once,
+    Stage.resolve,
+    Stage.wake_the_sleeper,
+    Stage.let_slow_calls_act,
+    Stage.try_later,
+    Stage.settle,
+)
