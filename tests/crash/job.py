@@ -18,7 +18,7 @@ from billing.models import Card
 from contacts.models import Contact
 from tests.crash.acts import ACTS, WAKE, Stage
 from tests.crash.counter import Counter
-from tests.crash.plan import Trial
+from tests.crash.plan import Deed, Trial, quiet
 from tests.crash.scene import Scene
 
 CALLS = [name for name, member in vars(Gateway).items() if callable(member) and not name.startswith("_")]
@@ -29,6 +29,7 @@ def run(trials: Sequence[Trial], scene: Scene, counter: Counter, *, until: float
     scene.keep_time()
     watch_calls(counter.gateway, scene)
     cards = open_cards(counter)
+    warm_up(scene, counter, cards)
     connections.close_all()  # a connection cannot be shared with a fork
     gc.freeze()  # or each fork would copy the memory that its garbage collector looks at
     asleep = 0
@@ -73,6 +74,15 @@ def play(act: Callable[[Stage], None], stage: Stage) -> None:
         act(stage)
     except Exception:  # noqa: BLE001  # whatever it is, it is a finding
         stage.scene.note(raised=traceback.format_exc())
+
+
+def warm_up(scene: Scene, counter: Counter, cards: dict[str, int]) -> None:
+    """Let every deed be done once here, so that no process has to load and compile what it needs for it."""
+    for deed in Deed:
+        scene.begin(-1)
+        stage = Stage(quiet(deed), scene, counter, cards)
+        for act in ACTS:
+            act(stage)
 
 
 def open_cards(counter: Counter) -> dict[str, int]:

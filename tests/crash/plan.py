@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from itertools import count
 from random import Random
 from uuid import UUID
 
@@ -146,11 +147,28 @@ def drawn(seed: int, number: int, behaviours: dict[str, int] = BEHAVIOURS) -> Tr
     )
 
 
+def quiet(deed: Deed) -> Trial:
+    """A trial in which all goes well, and whoever waits for an answer gets it at once."""
+    drawn_ones = (drawn(0, number) for number in count())
+    return replace(
+        next(trial for trial in drawn_ones if trial.deed is deed and trial.behaviour == "approves"),
+        number=-1,
+        fault=Fault.NOTHING,
+        first=None,
+        back=None,
+        resolver=None,
+        resolvers=1,
+        again=(Again.NO, Again.NO),
+        customer_pays=True,
+        customer_comes_back=True,
+    )
+
+
 def _shares(at_random: Random, deed: Deed, currency: str) -> tuple[Decimal, ...]:
     """The payments that a refund is taken from; one amount that is owed, for the other deeds."""
-    count = at_random.choices([1, 2, 3], [7, 2, 1])[0] if deed is Deed.REFUND else 1
+    many = at_random.choices([1, 2, 3], [7, 2, 1])[0] if deed is Deed.REFUND else 1
     coin = money.quantum(currency)
-    return tuple(at_random.randint(1, MOST_COINS) * coin for _ in range(count))
+    return tuple(at_random.randint(1, MOST_COINS) * coin for _ in range(many))
 
 
 def _part(at_random: Random, whole: Decimal | int, currency: str) -> Decimal:

@@ -66,6 +66,12 @@ class Ours:
     recorded: dict[Key, Decimal]
     trial_of_key: dict[Key, int]
     trial_of_invoice: dict[int, int]
+    trial_of_amount: dict[tuple[Decimal, str], int]
+
+    def trial_of(self, moved: Moved) -> int:
+        """By its key; money that moved under no key of ours gives itself away by its amount."""
+        key = (moved.key, moved.is_refund)
+        return self.trial_of_key.get(key, self.trial_of_amount.get((moved.amount, moved.currency), -1))
 
 
 def verdicts(trials: Sequence[Trial], journal: Path, counter: Counter) -> list[Verdict]:
@@ -75,7 +81,7 @@ def verdicts(trials: Sequence[Trial], journal: Path, counter: Counter) -> list[V
     found = {trial.number: Verdict(trial.number, struck=traces[trial.number].struck) for trial in done}
     if not done:
         return []
-    ours = look_up({trace.invoice: number for number, trace in traces.items()})
+    ours = look_up({trace.invoice: number for number, trace in traces.items()}, done)
     theirs = list(counter.ledger())
     for trial in done:
         attempts = ours.attempts[traces[trial.number].invoice]
@@ -102,7 +108,7 @@ def read(journal: Path) -> Mapping[int, Trace]:
     return traces
 
 
-def look_up(trial_of_invoice: dict[int, int]) -> Ours:
+def look_up(trial_of_invoice: dict[int, int], trials: Sequence[Trial]) -> Ours:
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     trial_of_key: dict[Key, int] = {}
     for attempt in Attempt.objects.order_by("id").iterator():
@@ -113,19 +119,22 @@ def look_up(trial_of_invoice: dict[int, int]) -> Ours:
     for payment in Payment.objects.applied().exclude(attempt=None).select_related("attempt").iterator():
         assert payment.attempt is not None
         recorded[payment.attempt.key, payment.type == PaymentType.REFUND] += abs(payment.amount)
-    return Ours(attempts, recorded, trial_of_key, trial_of_invoice)
+    amounts = {(amount, t.currency): t.number for t in trials for amount in (*t.shares, t.amount)}
+    return Ours(attempts, recorded, trial_of_key, trial_of_invoice, amounts)
 
 
 def compare(ours: Ours, theirs: Sequence[Moved]) -> Iterator[tuple[int, str, str]]:
     """Key by key: what moved and what is recorded."""
     moved: dict[Key, Decimal] = defaultdict(Decimal)
+    trials = dict(ours.trial_of_key)
     times = Tally((each.key, each.is_refund) for each in theirs)
     for each in theirs:
         moved[each.key, each.is_refund] += each.amount
+        trials[each.key, each.is_refund] = ours.trial_of(each)
     for key in moved.keys() | ours.recorded.keys():
         there, here = moved.get(key, ZERO), ours.recorded.get(key, ZERO)
         words = f"key {key[0]}: {there} at the gateway in {times[key]}, {here} here"
-        trial = ours.trial_of_key.get(key, -1)
+        trial = trials.get(key, -1)
         if there > here:
             yield trial, REFUND_NOT_RECORDED if key[1] else NOT_RECORDED, words
         elif there < here:
@@ -138,7 +147,7 @@ def overdone(
     """More at the gateway than anybody of the trial had asked for."""
     moved: dict[tuple[int, bool], Decimal] = defaultdict(Decimal)
     for each in theirs:
-        moved[ours.trial_of_key.get((each.key, each.is_refund), -1), each.is_refund] += each.amount
+        moved[ours.trial_of(each), each.is_refund] += each.amount
     for number, trial in trials.items():
         is_refund = trial.deed is Deed.REFUND
         taken, asked = moved[number, False], sum(trial.shares, ZERO) if is_refund else trial.amount
