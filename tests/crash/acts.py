@@ -7,27 +7,25 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from datetime import date
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 from django.db import connections
 
 from billing.gateways import Page
-from billing.models import Attempt, Card, Event, Header, Invoice, LineInput, Payment
-from billing.models.attempt import WAITING
+from billing.models import Attempt, Card, Event, Invoice, Payment
+from billing.models.attempt import WAITING, AttemptQuerySet
 from billing.models.guard import AlreadyDone, Refused
 from billing.money import ZERO
 from billing.statuses import AttemptState, PaymentType, RefundRoute
 from billing.tasks import resolve_attempts
-from contacts.models import Contact
 from tests.crash.counter import Counter
+from tests.crash.orders import Orders
 from tests.crash.plan import Again, Blow, Deed, Fault, Letting, Trial
 from tests.crash.points import struck_at
 from tests.crash.scene import Scene, wait_until
 
-DAY, DUE = date(2026, 3, 2), date(2026, 3, 16)
 URL = "https://desk.example.com/"
 WAKE = 17
 """With this exit code a process asks the job to wake the one that was stopped."""
@@ -38,8 +36,8 @@ HOURS_UNTIL_NOTHING_IS_DUE = (0.05, 1, 6, 19, 24, 24, 24, 24)
 class Stage:
     """The trial that is on, with what its acts need."""
 
-    def __init__(self, trial: Trial, scene: Scene, counter: Counter, cards: dict[str, int]) -> None:
-        self.trial, self.scene, self.counter, self.cards = trial, scene, counter, cards
+    def __init__(self, trial: Trial, scene: Scene, counter: Counter, orders: Orders) -> None:
+        self.trial, self.scene, self.counter, self.orders = trial, scene, counter, orders
         self.was_stopped = False
 
     @property
@@ -56,40 +54,34 @@ class Stage:
 
     @contextmanager
     def struck_by(self, blow: Blow | None) -> Iterator[None]:
-        with self._blow(blow) if blow else nullcontext():
+        with self._struck(blow) if blow else nullcontext():
             yield
 
-    def _blow(self, blow: Blow):  # type: ignore[no-untyped-def]
+    def _struck(self, blow: Blow) -> AbstractContextManager[None]:
         if blow.point is None:
             return self.counter.trouble(blow, self.scene)
         strike = self._die if blow.fault is Fault.KILLED else self._sleep
-        return struck_at(blow.point, self.counter.gateway, strike, nth=blow.nth)
+        return struck_at(blow.point, self.counter.gateway, lambda: strike(blow), nth=blow.nth)
 
-    def _die(self) -> None:
-        self.scene.note(struck=Fault.KILLED)
+    def _die(self, blow: Blow) -> None:
+        self.scene.note(struck=blow.fault, whom=blow.whom)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _sleep(self) -> None:
-        self.scene.note(struck=Fault.STOPPED)
+    def _sleep(self, blow: Blow) -> None:
+        self.scene.note(struck=blow.fault, whom=blow.whom)
         self.was_stopped, self.scene.marks.asleep = True, os.getpid()
         os.kill(os.getpid(), signal.SIGSTOP)
 
     # -- who does what
 
     def set_up(self) -> None:
-        """An invoice that is owed; for a refund, paid by as many charges as there are shares."""
-        trial = self.trial
-        header = Header(trial.currency, DAY, DUE)
-        lines = [LineInput("Lantern", Decimal(1), sum(trial.shares, ZERO))]
-        contact = Contact.objects.get(cards=self.cards["approves"])
-        invoice = Invoice.draft(None, contact=contact, header=header, lines=lines).invoice
-        assert invoice is not None
-        invoice.issue(None, at=self.scene.now())
-        self.scene.marks.invoice = invoice.pk
-        self.scene.note(invoice=invoice.pk)
-        if trial.deed is Deed.REFUND:
-            for share in trial.shares:
-                invoice.pay(None, source=Card.objects.get(pk=self.cards["approves"]), amount=share)
+        """What is to be refunded is paid before, by as many charges as there are shares."""
+        self.scene.marks.invoice = self.orders.invoices[self.trial.number]
+        self.scene.note(invoice=self.scene.marks.invoice)
+        if self.trial.deed is Deed.REFUND:
+            card = Card.objects.get(pk=self.orders.cards["approves"])
+            for share in self.trial.shares:
+                self.invoice.pay(None, source=card, amount=share)
 
     def do_the_deed(self) -> None:
         with self.struck_by(self.trial.first):
@@ -165,7 +157,7 @@ class Stage:
 
     # -- how
 
-    def _waiting(self):  # type: ignore[no-untyped-def]
+    def _waiting(self) -> AttemptQuerySet:
         return Attempt.objects.filter(invoice=self.scene.marks.invoice, state__in=WAITING)
 
     def _end_if_woken(self) -> None:
@@ -186,13 +178,15 @@ class Stage:
         if trial.deed is Deed.PAGE:
             return invoice.open_page(return_url=URL, cancel_url=URL, remember=False, at=self.scene.now())
         if trial.deed is Deed.CHARGE:
-            card = Card.objects.get(pk=self.cards[trial.behaviour])
-            return invoice.pay(None, source=card, amount=trial.amount, send_receipt=True, key=key)
+            card = Card.objects.get(pk=self.orders.cards[trial.behaviour])
+            return invoice.pay(None, source=card, amount=trial.amount, send_receipt=trial.receipt, key=key)
         left = trial.amount - self._given_back()
         if left <= 0:
             return None
         route, reason = RefundRoute.GATEWAY, "Broken"
-        return invoice.refund(None, amount=left, route=route, reason=reason, send_receipt=True, key=key)
+        return invoice.refund(
+            None, amount=left, route=route, reason=reason, send_receipt=trial.receipt, key=key
+        )
 
     def _given_back(self) -> Decimal:
         rows = Payment.objects.applied().filter(invoice=self.scene.marks.invoice, type=PaymentType.REFUND)

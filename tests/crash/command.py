@@ -49,9 +49,7 @@ def options(given: Sequence[str] | None) -> Options:
     parser.add_argument("--minutes", type=float, default=FOREVER, help="stop after the trial at that time")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at a time")
     parser.add_argument("--only", type=int, help="do this one trial, and show what the desk logs")
-    parser.add_argument(
-        "--plant", choices=sorted(bugs.BUGS), default="", help="a bug, to see it found"
-    )
+    parser.add_argument("--plant", choices=sorted(bugs.BUGS), default="", help="a bug, to see it found")
     return Options(**vars(parser.parse_args(given)))
 
 
@@ -91,7 +89,9 @@ def spread(trials: list[Trial], asked: Options, folder: Path) -> list[Verdict] |
     until = time.monotonic() + asked.minutes * 60
     with ground.databases(jobs, folder) as names:
         connections.close_all()
-        workers = [one_job(trials[n::jobs], asked, name, folder / str(n), until) for n, name in enumerate(names)]
+        workers = [
+            one_job(trials[n::jobs], asked, name, folder / str(n), until) for n, name in enumerate(names)
+        ]
         failed = [os.waitpid(worker, 0)[1] for worker in workers]
     if any(failed):
         return None

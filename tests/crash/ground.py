@@ -70,4 +70,4 @@ def _migrate(name: str) -> None:
 def _server() -> Any:
     """A cursor at no database of ours, as creating and dropping one asks for."""
     connections.close_all()
-    return connection._nodb_cursor()  # type: ignore[attr-defined]
+    return connection._nodb_cursor()

@@ -14,10 +14,9 @@ from typing import Any, NoReturn
 from django.db import connections, transaction
 
 from billing.gateways import Gateway
-from billing.models import Card
-from contacts.models import Contact
 from tests.crash.acts import ACTS, WAKE, Stage
 from tests.crash.counter import Counter
+from tests.crash.orders import Orders, written
 from tests.crash.plan import Deed, Trial, quiet
 from tests.crash.scene import Scene
 
@@ -28,15 +27,16 @@ def run(trials: Sequence[Trial], scene: Scene, counter: Counter, *, until: float
     """Do the trials, one after the other, until the time is up. Raises RuntimeError if the harness fails."""
     scene.keep_time()
     watch_calls(counter.gateway, scene)
-    cards = open_cards(counter)
-    warm_up(scene, counter, cards)
+    healthy = [quiet(deed, number=-1 - n) for n, deed in enumerate(Deed)]
+    orders = written([*healthy, *trials], counter, at=scene.now())
+    warm_up(healthy, scene, counter, orders)
     connections.close_all()  # a connection cannot be shared with a fork
-    gc.freeze()  # or each fork would copy the memory that its garbage collector looks at
+    gc.disable()  # or each fork would copy the memory that its garbage collector looks at
     asleep = 0
     while True:
         worker = os.fork()
         if not worker:
-            work(trials, scene, counter, cards, until)
+            work(trials, scene, counter, orders, until)
         status = os.waitpid(worker, os.WUNTRACED)[1]
         if os.WIFSTOPPED(status):
             asleep = worker
@@ -49,9 +49,7 @@ def run(trials: Sequence[Trial], scene: Scene, counter: Counter, *, until: float
             raise RuntimeError(f"A process of trial {scene.marks.trial} failed: status {status}.")
 
 
-def work(
-    trials: Sequence[Trial], scene: Scene, counter: Counter, cards: dict[str, int], until: float
-) -> NoReturn:
+def work(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders, until: float) -> NoReturn:
     """Go on where the last process stopped."""
     marks = scene.marks
     while marks.position < len(trials):
@@ -59,7 +57,7 @@ def work(
             if time.monotonic() > until:
                 break
             scene.begin(trials[marks.position].number)
-        stage = Stage(trials[marks.position], scene, counter, cards)
+        stage = Stage(trials[marks.position], scene, counter, orders)
         while marks.act < len(ACTS):
             marks.act += 1  # before it is done: whoever takes over goes on with the next
             play(ACTS[marks.act - 1], stage)
@@ -76,24 +74,13 @@ def play(act: Callable[[Stage], None], stage: Stage) -> None:
         stage.scene.note(raised=traceback.format_exc())
 
 
-def warm_up(scene: Scene, counter: Counter, cards: dict[str, int]) -> None:
+def warm_up(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders) -> None:
     """Let every deed be done once here, so that no process has to load and compile what it needs for it."""
-    for deed in Deed:
-        scene.begin(-1)
-        stage = Stage(quiet(deed), scene, counter, cards)
+    for trial in trials:
+        scene.begin(trial.number)
+        stage = Stage(trial, scene, counter, orders)
         for act in ACTS:
-            act(stage)
-
-
-def open_cards(counter: Counter) -> dict[str, int]:
-    """One contact with a card of each kind, for all trials of the job."""
-    contact = Contact.objects.create(name="Ada Lovelace", email="ada@example.com")
-    cards = {}
-    for behaviour in counter.behaviours:
-        details = counter.card(behaviour)
-        with transaction.atomic():
-            cards[behaviour] = Card.keep(contact, details, gateway=counter.name).pk
-    return cards
+            play(act, stage)
 
 
 def watch_calls(gateway: type, scene: Scene) -> None:

@@ -68,6 +68,7 @@ class Blow:
     point: Point | None = None
     call: str = ""
     nth: int = 1
+    whom: str = "the deed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,18 @@ class Trial:
     customer_pays: bool
     customer_comes_back: bool
     customer_confirms: bool
+    receipt: bool
     key: UUID
 
 
-BEHAVIOURS = {"approves": 70, "declines": 4, "insufficient": 4, "expired": 2, "stolen": 4, "authenticates": 16}
+BEHAVIOURS = {
+    "approves": 70,
+    "declines": 4,
+    "insufficient": 4,
+    "expired": 2,
+    "stolen": 4,
+    "authenticates": 16,
+}
 """How often each kind of card is used; every gateway knows these."""
 CALLS: dict[Deed, tuple[str, ...]] = {
     Deed.CHARGE: ("prepare", "confirm", "confirm"),
@@ -117,7 +126,7 @@ def drawn(seed: int, number: int, behaviours: dict[str, int] = BEHAVIOURS) -> Tr
     """Trial ``number`` of the seed: always the same one, whichever trials run before it."""
     at_random = Random(f"{seed}/{number}")  # noqa: S311  # drawn so that it can be drawn again
     deed = at_random.choices(list(Deed), [45, 20, 35])[0]
-    fault = at_random.choices(list(Fault), [8, 34, 18, *[5] * 8])[0]
+    fault = at_random.choices(list(Fault), [8, 34, 12, *[6] * 8])[0]
     currency = at_random.choice(CURRENCIES)
     shares = _shares(at_random, deed, currency)
     struck = _blow(at_random, fault, deed, len(shares))
@@ -143,16 +152,17 @@ def drawn(seed: int, number: int, behaviours: dict[str, int] = BEHAVIOURS) -> Tr
         customer_pays=at_random.random() < 0.85,
         customer_comes_back=returns or at_random.random() < 0.6,
         customer_confirms=at_random.random() < 0.7,
+        receipt=at_random.random() < 0.25,
         key=UUID(int=at_random.getrandbits(128), version=4),
     )
 
 
-def quiet(deed: Deed) -> Trial:
+def quiet(deed: Deed, *, number: int) -> Trial:
     """A trial in which all goes well, and whoever waits for an answer gets it at once."""
-    drawn_ones = (drawn(0, number) for number in count())
+    drawn_ones = (drawn(0, each) for each in count())
     return replace(
         next(trial for trial in drawn_ones if trial.deed is deed and trial.behaviour == "approves"),
-        number=-1,
+        number=number,
         fault=Fault.NOTHING,
         first=None,
         back=None,
@@ -205,7 +215,9 @@ def _mishap(at_random: Random, deed: Deed) -> Blow | None:
     """Most resolvers run through; some are killed, and some do not reach the gateway either."""
     what = at_random.choices(["nothing", "killed", "network"], [6, 2, 2])[0]
     if what == "killed":
-        return Blow(Fault.KILLED, point=at_random.choice(list(RESOLVING.values())))
+        point = at_random.choice(list(RESOLVING.values()))
+        return Blow(Fault.KILLED, point=point, whom="the resolver")
     if what == "network":
-        return Blow(at_random.choice(NETWORK), call=at_random.choice(WHEN_ASKING[deed]))
+        call = at_random.choice(WHEN_ASKING[deed])
+        return Blow(at_random.choice(NETWORK), call=call, whom="the resolver")
     return None

@@ -1,4 +1,4 @@
-"""The steps of a charge, a refund and a resolver at which a process can be struck, and how to strike it there.
+"""The steps of a charge, a refund and a resolver at which a process can be struck, and how to do it there.
 
 ``Gateway`` as an owner stands for the class of whichever gateway is in use.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -26,9 +26,9 @@ ACTED = {Fault.DROPPED_AFTER, Fault.ERROR_AFTER}
 
 
 class SandboxCounter:
-    name = "sandbox"
-    gateway = SandboxGateway
-    behaviours = {**plan.BEHAVIOURS, "charged-lost": 5, "uncharged-lost": 5}
+    name: str = "sandbox"
+    gateway: type = SandboxGateway
+    behaviours: Mapping[str, int] = {**plan.BEHAVIOURS, "charged-lost": 5, "uncharged-lost": 5}
 
     def card(self, behaviour: str) -> CardDetails:
         number = NUMBER_OF[behaviour]
@@ -46,7 +46,7 @@ class SandboxCounter:
             calls[0] += 1
             if calls[0] != blow.nth:
                 return original(*args, **kwargs)
-            scene.note(struck=blow.fault)
+            scene.note(struck=blow.fault, whom=blow.whom)
             if key and blow.fault in (Fault.ERROR_BEFORE, Fault.ERROR_AFTER):
                 failed.add(key)
             if blow.fault in ACTED:

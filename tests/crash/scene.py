@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from ctypes import Structure, c_double, c_long
 from datetime import UTC, datetime, timedelta
 from multiprocessing.sharedctypes import RawValue
@@ -19,6 +20,8 @@ from typing import Any
 
 from django.db import connections
 from django.utils import timezone
+
+from billing.gateways import NoAnswer
 
 PATIENCE = 60.0
 """Seconds after which the harness itself is taken to hang."""
@@ -78,7 +81,7 @@ class Scene:
     # -- what happened
 
     def note(self, **facts: Any) -> None:
-        """One line in the journal of this trial. It is written at once, since the writer may be killed next."""
+        """One line in the journal of this trial, written at once, since the writer may be killed next."""
         line = json.dumps({"trial": self.marks.trial, **facts})
         os.write(self._journal, f"{line}\n".encode())
 
@@ -92,7 +95,8 @@ class Scene:
             return
         try:
             wait_until(lambda: bool(self.marks.slow_calls_may_act))
-            call()
+            with suppress(NoAnswer):  # nobody listens any more
+                call()
         except BaseException:  # noqa: BLE001  # this process ends here whatever comes
             self.note(raised=traceback.format_exc())
         finally:

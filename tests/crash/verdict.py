@@ -103,7 +103,7 @@ def read(journal: Path) -> Mapping[int, Trace]:
         trace = traces[facts["trial"]]
         trace.invoice = facts.get("invoice", trace.invoice)
         trace.waiting = facts.get("waiting", trace.waiting)
-        trace.struck = trace.struck or "struck" in facts
+        trace.struck = trace.struck or facts.get("whom") == "the deed"
         trace.raised += [facts["raised"]] if "raised" in facts else []
     return traces
 
