@@ -43,7 +43,7 @@ def test_sixty_trials_end_with_the_gateways_books_equal_to_ours() -> None:
         ("gateway-charges-twice", "charged twice"),
         ("settle-drops-the-payment", "charged and not recorded"),
         ("resolver-charges-again", "recorded and not charged"),
-        ("no-answer-means-not-charged", "charged and not recorded"),
+        ("no-answer-means-not-charged", "refunded and not recorded"),
         ("refunds-use-a-new-key", "refunded and not recorded"),
         ("resolver-never-comes", "without a final answer"),
         ("asks-inside-a-transaction", "errors and open transactions"),
