@@ -43,7 +43,7 @@ APPROVING = [APPROVES] * 6
 """Most cards are good ones, or few stories would get far."""
 SAVED = sorted(number for number, kind in NUMBERS.items() if kind.behaviour.can_be_saved)
 CURRENCIES = ["USD", "JPY", "KWD"]
-MOST_INVOICES = 4
+MOST_INVOICES = 6
 
 which = st.integers(0, MOST_INVOICES - 1)
 DRAFTING: dict[str, Callable[[Invoice], Any]] = {
@@ -63,6 +63,21 @@ number_or_none = st.sampled_from([*APPROVING, *SAVED, ""])
 prices = st.lists(st.integers(0, 5000), min_size=1, max_size=3)
 routes = st.sampled_from([route.value for route in RefundRoute])
 pages_stay_open = st.sampled_from(["", "expire_page is lost before it acted"])
+
+
+Among = Callable[[Invoice], bool]
+
+
+def any_of_them(invoice: Invoice) -> bool:
+    return True
+
+
+def owing(invoice: Invoice) -> bool:
+    return invoice.is_owing
+
+
+def paid(invoice: Invoice) -> bool:
+    return bool(invoice.paid)
 
 
 def what_goes_wrong(among: dict[str, Mishap]) -> st.SearchStrategy[str]:
@@ -106,13 +121,22 @@ class Desk(RuleBasedStateMachine):
 
     # -- who does what to which
 
-    def invoice(self, n: int) -> Invoice | None:
+    def invoice(self, n: int, among: Among = any_of_them) -> Invoice | None:
+        """One of those that it makes sense for; of all, where there are none, since people err."""
         found = list(Invoice.objects.order_by("pk"))
+        found = [invoice for invoice in found if among(invoice)] or found
         return found[n % len(found)] if found else None
 
-    def attempt(self, verb: Callable[[Invoice], Any], n: int, mishap: Mishap = nullcontext) -> None:
+    def attempt(
+        self,
+        verb: Callable[[Invoice], Any],
+        n: int,
+        mishap: Mishap = nullcontext,
+        *,
+        among: Among = any_of_them,
+    ) -> None:
         """Do it to one of the invoices; what is refused changes nothing."""
-        invoice = self.invoice(n)
+        invoice = self.invoice(n, among)
         if invoice is None:
             return
         before, has_page = state_of(invoice), invoice.attempts.open_pages().exists()
@@ -155,7 +179,7 @@ class Desk(RuleBasedStateMachine):
             amount = part_of(invoice.balance, part, invoice)
             invoice.pay(None, source=source, amount=amount, send_receipt=True)
 
-        self.attempt(pay, n, IN_CHARGES[wrong])
+        self.attempt(pay, n, IN_CHARGES[wrong], among=owing)
 
     @rule(n=which, part=parts, route=routes, wrong=what_goes_wrong(IN_REFUNDS))
     def refund_the_invoice(self, n: int, part: Decimal, route: str, wrong: str) -> None:
@@ -163,7 +187,7 @@ class Desk(RuleBasedStateMachine):
             amount = part_of(invoice.paid, part, invoice)
             invoice.refund(None, amount=amount, route=route, reason="Broken", send_receipt=True)
 
-        self.attempt(refund, n, IN_REFUNDS[wrong])
+        self.attempt(refund, n, IN_REFUNDS[wrong], among=paid)
 
     @rule(n=which, of=st.integers(0, 3), part=parts, route=routes, wrong=what_goes_wrong(IN_REFUNDS))
     def refund_a_payment(self, n: int, of: int, part: Decimal, route: str, wrong: str) -> None:
@@ -174,7 +198,7 @@ class Desk(RuleBasedStateMachine):
                 amount = part_of(payment.refundable, part, invoice)
                 payment.refund(None, amount=amount, route=route, reason="", send_receipt=False)
 
-        self.attempt(refund, n, IN_REFUNDS[wrong])
+        self.attempt(refund, n, IN_REFUNDS[wrong], among=paid)
 
     @rule(n=which, do=st.sampled_from(list(DECIDING)), wrong=pages_stay_open)
     def decide_what_becomes_of_it(self, n: int, do: str, wrong: str) -> None:
@@ -196,7 +220,7 @@ class Desk(RuleBasedStateMachine):
         def opens(invoice: Invoice) -> None:
             invoice.open_page(return_url=URL, cancel_url=URL, remember=remember, at=now)
 
-        self.attempt(opens, n, ON_PAGES[wrong])
+        self.attempt(opens, n, ON_PAGES[wrong], among=owing)
         if number:
             self.type_a_card(n, number, comes_back=comes_back, confirms=True, wrong="")
 
