@@ -29,6 +29,10 @@ from tests.crash.scene import Scene, wait_until
 URL = "https://desk.example.com/"
 WAKE = 17
 """With this exit code a process asks the job to wake the one that was stopped."""
+LONGEST_UNDER_WAY = 1
+"""Hours that a call can be under way before it acts. The desk counts on two: a refund of which the gateway has
+not heard two hours after it could last be sent was never made.
+"""
 HOURS_UNTIL_NOTHING_IS_DUE = (0.05, 1, 6, 19, 24, 24, 24, 24)
 """Steps in which time passes at the end of a trial, until every attempt has its answer."""
 
@@ -109,7 +113,7 @@ class Stage:
         """The first resolvers: they may be killed, cut off, and two at a time."""
         trial, scene = self.trial, self.scene
         now = scene.pass_time(trial.sleeps)
-        if trial.letting is Letting.FIRST:
+        if trial.letting is Letting.FIRST or trial.sleeps > LONGEST_UNDER_WAY:
             scene.await_slow_calls()
         elif trial.letting is Letting.MEANWHILE:
             scene.let_slow_calls_act()
@@ -179,13 +183,26 @@ class Stage:
             return invoice.open_page(return_url=URL, cancel_url=URL, remember=False, at=self.scene.now())
         if trial.deed is Deed.CHARGE:
             card = Card.objects.get(pk=self.orders.cards[trial.behaviour])
-            return invoice.pay(None, source=card, amount=trial.amount, send_receipt=trial.receipt, key=key)
+            return invoice.pay(
+                None,
+                source=card,
+                amount=trial.amount,
+                send_receipt=trial.receipt,
+                key=key,
+                seen=invoice.version,
+            )
         left = trial.amount - self._given_back()
         if left <= 0:
             return None
         route, reason = RefundRoute.GATEWAY, "Broken"
         return invoice.refund(
-            None, amount=left, route=route, reason=reason, send_receipt=trial.receipt, key=key
+            None,
+            amount=left,
+            route=route,
+            reason=reason,
+            send_receipt=trial.receipt,
+            key=key,
+            seen=invoice.version,
         )
 
     def _given_back(self) -> Decimal:
