@@ -30,8 +30,8 @@ URL = "https://desk.example.com/"
 WAKE = 17
 """With this exit code a process asks the job to wake the one that was stopped."""
 LONGEST_UNDER_WAY = 1
-"""Hours that a call can be under way before it acts. The desk counts on two: a refund of which the gateway has
-not heard two hours after it could last be sent was never made.
+"""Hours that a call can be under way before it acts. The desk counts on two: a refund of which the gateway
+has not heard two hours after it could last be sent was never made.
 """
 HOURS_UNTIL_NOTHING_IS_DUE = (0.05, 1, 6, 19, 24, 24, 24, 24)
 """Steps in which time passes at the end of a trial, until every attempt has its answer."""

@@ -67,7 +67,8 @@ def mishaps(points: Points, calls: Sequence[str]) -> dict[str, Mishap]:
     return {"": nullcontext, **deaths, **lost}
 
 
-IN_CHARGES = mishaps(CHARGING, ["expire_page", "prepare", "confirm"])
+WITH_PAGES = mishaps({}, ["expire_page"])
+IN_CHARGES = mishaps(CHARGING, ["prepare", "confirm"])
 IN_REFUNDS = mishaps(REFUNDING, ["refund"])
 ON_PAGES = mishaps(OPENING, ["pay_page", "page_result", "expire_page", "cancel"])
 ON_RETURN = mishaps(COMING_BACK, ["page_result"])
