@@ -9,7 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from django.db import connections, transaction
 
@@ -91,7 +91,11 @@ def watch_calls(gateway: type, scene: Scene) -> None:
             setattr(gateway, name, watched(call, scene))
 
 
-def watched(call: Callable[..., Any], scene: Scene) -> Callable[..., Any]:
+class TakesNotes(Protocol):
+    def note(self, *, raised: str) -> None: ...
+
+
+def watched(call: Callable[..., Any], scene: TakesNotes) -> Callable[..., Any]:
     @functools.wraps(call)
     def calling(*args: Any, **kwargs: Any) -> Any:
         if transaction.get_connection().in_atomic_block:
