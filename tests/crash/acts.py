@@ -8,7 +8,9 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connections
@@ -35,6 +37,15 @@ has not heard two hours after it could last be sent was never made.
 """
 HOURS_UNTIL_NOTHING_IS_DUE = (0.05, 1, 6, 19, 24, 24, 24, 24)
 """Steps in which time passes at the end of a trial, until every attempt has its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a dialog sends along: its one-time key, the version that its person looks at, and an amount."""
+
+    key: UUID
+    seen: int
+    amount: Decimal
 
 
 class Stage:
@@ -88,8 +99,9 @@ class Stage:
                 self.invoice.pay(None, source=card, amount=share)
 
     def do_the_deed(self) -> None:
+        self.scene.marks.seen = self.invoice.version
         with self.struck_by(self.trial.first):
-            self._click(self.trial.key)
+            self._click(self._first_form())
         self._end_if_woken()
 
     def pay_on_the_page(self) -> None:
@@ -170,40 +182,32 @@ class Stage:
             connections.close_all()
             os._exit(0)
 
-    def _click(self, key: UUID) -> None:
+    def _click(self, form: Form) -> None:
         """The button is pressed: what is refused, or was done before, is no fault."""
         try:
-            self._deed(key)
+            self._deed(form)
         except (Refused, AlreadyDone) as answer:
             self.scene.note(told=str(answer))
 
-    def _deed(self, key: UUID) -> Event | Page | None:
+    def _deed(self, form: Form) -> Event | Page | None:
         trial, invoice = self.trial, self.invoice
         if trial.deed is Deed.PAGE:
             return invoice.open_page(return_url=URL, cancel_url=URL, remember=False, at=self.scene.now())
-        if trial.deed is Deed.CHARGE:
-            card = Card.objects.get(pk=self.orders.cards[trial.behaviour])
-            return invoice.pay(
-                None,
-                source=card,
-                amount=trial.amount,
-                send_receipt=trial.receipt,
-                key=key,
-                seen=invoice.version,
-            )
-        left = trial.amount - self._given_back()
-        if left <= 0:
+        if form.amount <= 0:
             return None
-        route, reason = RefundRoute.GATEWAY, "Broken"
-        return invoice.refund(
-            None,
-            amount=left,
-            route=route,
-            reason=reason,
-            send_receipt=trial.receipt,
-            key=key,
-            seen=invoice.version,
-        )
+        asked: dict[str, Any] = {**asdict(form), "send_receipt": trial.receipt}
+        if trial.deed is Deed.CHARGE:
+            return invoice.pay(None, source=Card.objects.get(pk=self.orders.cards[trial.behaviour]), **asked)
+        return invoice.refund(None, route=RefundRoute.GATEWAY, reason="Broken", **asked)
+
+    def _first_form(self) -> Form:
+        """As it was opened, however often and however late it is sent."""
+        return Form(self.trial.key, self.scene.marks.seen, self.trial.amount)
+
+    def _new_form(self) -> Form:
+        """Over what has not gone back yet, and as the invoice is now."""
+        seen = self.invoice.version
+        return Form(uuid4(), seen, self.trial.amount - self._given_back())
 
     def _given_back(self) -> Decimal:
         rows = Payment.objects.applied().filter(invoice=self.scene.marks.invoice, type=PaymentType.REFUND)
@@ -215,16 +219,16 @@ class Stage:
         """
         attempt = self.last_attempt
         if how is Again.RESENDS:
-            self._click(self.trial.key)
+            self._click(self._first_form())
         elif how is Again.NEW_FORM and may_try_again(attempt, self.trial):
-            self._click(uuid4())
+            self._click(self._new_form())
         if how is not Again.NO and self.trial.deed is Deed.PAGE and self.trial.customer_pays:
             self._customer_pays()
 
     def _customer_pays(self) -> None:
         attempt = self.last_attempt
         if attempt is None or not attempt.page_ref:
-            self._click(self.trial.key)
+            self._click(self._first_form())
             attempt = self.last_attempt
         if attempt and attempt.page_ref:
             trial = self.trial

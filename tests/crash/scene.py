@@ -29,7 +29,8 @@ PATIENCE = 60.0
 
 class Marks(Structure):
     """``position`` in the job's list of trials and ``act``: what comes next. ``ahead``: seconds by which the
-    clock is ahead of the real one. ``asleep``: the process that was stopped.
+    clock is ahead of the real one. ``asleep``: the process that was stopped. ``seen``: the invoice's version
+    on the form that is sent first.
     """
 
     _fields_ = [
@@ -39,6 +40,7 @@ class Marks(Structure):
         ("asleep", c_long),
         ("resolvers", c_long),
         ("invoice", c_long),
+        ("seen", c_long),
         ("ahead", c_double),
         ("slow_calls", c_long),
         ("slow_calls_done", c_long),
@@ -50,6 +52,7 @@ class Marks(Structure):
     asleep: int
     resolvers: int
     invoice: int
+    seen: int
     ahead: float
     slow_calls: int
     slow_calls_done: int
