@@ -187,6 +187,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
 
 # What happened: to stderr, where the service manager keeps it
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reports.CarefulFilter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -419,7 +419,10 @@ class Attempt(models.Model):
             log.exception("Attempt %s: the page that nobody was sent to stays open", self.key)
 
     def close_page(self, *, at: datetime) -> None:
-        """Close the hosted page; if the customer was quicker, settle what they did."""
+        """Close the hosted page; if the customer was quicker, settle what they did. No transaction may be
+        open.
+        """
+        outside_transaction()
         if not self.page_ref:  # it was never opened, unless it is being opened at this moment
             self.settle(Outcome(AttemptState.NOT_CHARGED), expected_ref="", at=at)
         if self.page_ref and self.state == AttemptState.PAGE_OPEN:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing import gateways
 from billing.gateways import reason_of
 from billing.models import Card, Customer, Event
-from billing.models.guard import AlreadyDone, NotAllowed, Refused
+from billing.models.guard import AlreadyDone, NotAllowed, Refused, outside_transaction
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done, go
 from contacts.models import Contact
@@ -40,6 +40,7 @@ def add(request: DeskRequest, pk: int) -> HttpResponse:
         return render(request, "billing/cards/add.html", {"contact": contact, "back": back})
     key = uuid.uuid4()
     come_back = reverse("billing:card_return", args=[pk, key])
+    outside_transaction()
     try:
         page = gateways.get(settings.GATEWAY).card_page(
             key=key,
@@ -65,6 +66,7 @@ def come_back(request: DeskRequest, pk: int, key: uuid.UUID) -> HttpResponse:
     ref, back, typed_for = request.session.get(PAGES, {}).get(str(key), ("", home, None))
     if typed_for != pk:
         return redirect(home)
+    outside_transaction()
     try:
         result = gateways.get(settings.GATEWAY).page_result(ref)
     except Exception as error:

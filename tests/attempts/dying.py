@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 from django.utils import timezone
 
@@ -16,55 +15,9 @@ from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Attempt, Invoice
 from billing.statuses import RefundRoute
 from billing.tasks import resolve_attempts
+from tests.crash.points import CHARGING, REFUNDING, RESOLVING, Points, struck_at
 
 KILLED = 9
-Step = tuple[type, str, bool]
-
-
-def before(owner: type, name: str) -> Step:
-    return owner, name, False
-
-
-def after(owner: type, name: str) -> Step:
-    return owner, name, True
-
-
-CHARGING: dict[str, Step] = {
-    "inside the first transaction": after(Attempt, "start"),
-    "after the attempt was written down": before(Attempt, "run"),
-    "before the gateway heard of it": before(SandboxGateway, "prepare"),
-    "after the gateway took it down": after(SandboxGateway, "prepare"),
-    "after the reference was written down": after(Attempt, "_write_down"),
-    "after the money moved": after(SandboxGateway, "confirm"),
-    "inside the last transaction": after(Invoice, "book"),
-    "after all of it": after(Attempt, "settle"),
-}
-REFUNDING: dict[str, Step] = {
-    "inside the first transaction": after(Attempt, "start"),
-    "after the attempt was written down": before(Attempt, "run"),
-    "before the gateway heard of it": before(SandboxGateway, "refund"),
-    "after the money went back": after(SandboxGateway, "refund"),
-    "inside the last transaction": after(Invoice, "book"),
-    "after all of it": after(Attempt, "settle"),
-}
-RESOLVING: dict[str, Step] = {
-    "before the gateway was asked": before(Attempt, "ask"),
-    "after the gateway answered": after(SandboxGateway, "retrieve"),
-    "after the gateway called it off": after(SandboxGateway, "cancel"),
-    "inside the last transaction": after(Invoice, "book"),
-}
-
-
-def die_at(step: Step) -> None:
-    owner, name, is_after = step
-    original = getattr(owner, name)
-
-    def deadly(*args: Any, **kwargs: Any) -> None:
-        if is_after:
-            original(*args, **kwargs)
-        os._exit(KILLED)
-
-    setattr(owner, name, deadly)
 
 
 def charge(invoice: Invoice) -> None:
@@ -81,7 +34,7 @@ def resolve(invoice: Invoice) -> None:
     resolve_attempts(timezone.now())
 
 
-DEEDS: dict[str, tuple[Callable[[Invoice], None], dict[str, Step]]] = {
+DEEDS: dict[str, tuple[Callable[[Invoice], None], Points]] = {
     "charge": (charge, CHARGING),
     "refund": (refund, REFUNDING),
     "resolve": (resolve, RESOLVING),
@@ -90,5 +43,5 @@ DEEDS: dict[str, tuple[Callable[[Invoice], None], dict[str, Step]]] = {
 
 def main(deed: str, step: str, invoice: int) -> None:
     do, steps = DEEDS[deed]
-    die_at(steps[step])
-    do(Invoice.objects.get(pk=invoice))
+    with struck_at(steps[step], SandboxGateway, lambda: os._exit(KILLED)):
+        do(Invoice.objects.get(pk=invoice))

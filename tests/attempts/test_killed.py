@@ -17,7 +17,8 @@ from billing.models.attempt import GRACE
 from billing.statuses import InvoiceStatus
 from billing.tasks import resolve_attempts
 from tests.attempts.desk import assert_books_agree, fresh, moved, owing, paid_by_card, pay
-from tests.attempts.dying import CHARGING, KILLED, REFUNDING
+from tests.attempts.dying import KILLED
+from tests.crash.points import CHARGING, REFUNDING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PROGRAM = "import sys, django; django.setup(); from tests.attempts import dying; dying.main({!r}, {!r}, {!r})"

@@ -1,0 +1,105 @@
+"""The processes of one job: one works at a time, and another takes over from whoever is killed or stopped."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol
+
+from django.db import connections, transaction
+
+from billing.gateways import Gateway
+from tests.crash.acts import ACTS, WAKE, Stage
+from tests.crash.counter import Counter
+from tests.crash.orders import Orders, written
+from tests.crash.plan import Deed, Trial, quiet
+from tests.crash.scene import Scene
+
+CALLS = [name for name, member in vars(Gateway).items() if callable(member) and not name.startswith("_")]
+
+
+def run(trials: Sequence[Trial], scene: Scene, counter: Counter, *, until: float) -> None:
+    """Do the trials, one after the other, until the time is up. Raises RuntimeError if the harness fails."""
+    scene.keep_time()
+    watch_calls(counter.gateway, scene)
+    healthy = [quiet(deed, number=-1 - n) for n, deed in enumerate(Deed)]
+    orders = written([*healthy, *trials], counter, at=scene.now())
+    warm_up(healthy, scene, counter, orders)
+    connections.close_all()  # a connection cannot be shared with a fork
+    gc.disable()  # or each fork would copy the memory that its garbage collector looks at
+    asleep = 0
+    while True:
+        worker = os.fork()
+        if not worker:
+            work(trials, scene, counter, orders, until)
+        status = os.waitpid(worker, os.WUNTRACED)[1]
+        if os.WIFSTOPPED(status):
+            asleep = worker
+        elif os.waitstatus_to_exitcode(status) == WAKE:
+            os.kill(asleep, signal.SIGCONT)
+            os.waitpid(asleep, 0)
+        elif os.waitstatus_to_exitcode(status) == 0:
+            return
+        elif os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+            raise RuntimeError(f"A process of trial {scene.marks.trial} failed: status {status}.")
+
+
+def work(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders, until: float) -> NoReturn:
+    """Go on where the last process stopped."""
+    marks = scene.marks
+    while marks.position < len(trials):
+        if marks.act == 0:
+            if time.monotonic() > until:
+                break
+            scene.begin(trials[marks.position].number)
+        stage = Stage(trials[marks.position], scene, counter, orders)
+        while marks.act < len(ACTS):
+            marks.act += 1  # before it is done: whoever takes over goes on with the next
+            play(ACTS[marks.act - 1], stage)
+        marks.position, marks.act = marks.position + 1, 0
+    connections.close_all()
+    os._exit(0)
+
+
+def play(act: Callable[[Stage], None], stage: Stage) -> None:
+    """A deed may end in an error page; what it left behind is put right by the acts that follow."""
+    try:
+        act(stage)
+    except Exception:  # noqa: BLE001  # whatever it is, it is a finding
+        stage.scene.note(raised=traceback.format_exc())
+
+
+def warm_up(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders) -> None:
+    """Let every deed be done once here, so that no process has to load and compile what it needs for it."""
+    for trial in trials:
+        scene.begin(trial.number)
+        stage = Stage(trial, scene, counter, orders)
+        for act in ACTS:
+            play(act, stage)
+
+
+def watch_calls(gateway: type, scene: Scene) -> None:
+    """Note every call to the gateway that is made while a transaction is open."""
+    for name in CALLS:
+        call = getattr(gateway, name, None)
+        if call:
+            setattr(gateway, name, watched(call, scene))
+
+
+class TakesNotes(Protocol):
+    def note(self, *, raised: str) -> None: ...
+
+
+def watched(call: Callable[..., Any], scene: TakesNotes) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def calling(*args: Any, **kwargs: Any) -> Any:
+        if transaction.get_connection().in_atomic_block:
+            scene.note(raised=f"{call.__name__} was called inside a transaction.")
+        return call(*args, **kwargs)
+
+    return calling

@@ -1,0 +1,73 @@
+"""The crash harness finds nothing wrong with the desk, and finds what is wrong once a bug is planted."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.crash.bugs import BUGS
+from tests.crash.plan import BEHAVIOURS, Deed, Fault, drawn
+
+ROOT = Path(__file__).parents[2]
+
+
+def harness(*arguments: str) -> tuple[int, str]:
+    """Its exit code and what it printed. It works on databases of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.crash", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_sixty_trials_end_with_the_gateways_books_equal_to_ours() -> None:
+    code, said = harness("--trials", "60", "--seed", "7")
+    assert code == 0, said
+    assert said.startswith("Seed 7,")
+    assert re.search(r"^all +60 ", said, re.MULTILINE)
+    assert "charged twice: 0\ncharged and not recorded: 0\nrecorded and not charged: 0\n" in said
+    assert "without a final answer: 0\n" in said
+
+
+@pytest.mark.parametrize(
+    ("bug", "found"),
+    [
+        ("gateway-charges-twice", "charged twice"),
+        ("settle-drops-the-payment", "charged and not recorded"),
+        ("resolver-charges-again", "recorded and not charged"),
+        ("no-answer-means-not-charged", "refunded and not recorded"),
+        ("refunds-use-a-new-key", "refunded and not recorded"),
+        ("resolver-never-comes", "without a final answer"),
+        ("asks-inside-a-transaction", "errors and open transactions"),
+    ],
+)
+def test_a_planted_bug_is_found_and_named_with_the_command_that_shows_it(bug: str, found: str) -> None:
+    code, said = harness("--trials", "40", "--seed", "7", "--plant", bug)
+    assert code == 1, said
+    count = re.search(rf"^{found}: (\d+)$", said, re.MULTILINE)
+    assert count, said
+    assert int(count[1]) > 0, said
+    assert "python -m tests.crash --seed 7 --only " in said
+
+
+def test_every_bug_is_planted_here() -> None:
+    marks = test_a_planted_bug_is_found_and_named_with_the_command_that_shows_it.pytestmark  # type: ignore[attr-defined]
+    assert {bug for bug, _found in marks[0].args[1]} == BUGS.keys()
+
+
+def test_a_trial_is_the_same_whichever_trials_come_before_it() -> None:
+    assert drawn(3, 41, BEHAVIOURS) == drawn(3, 41, BEHAVIOURS)
+    assert drawn(3, 41, BEHAVIOURS) != drawn(4, 41, BEHAVIOURS)
+
+
+def test_a_few_hundred_trials_hold_every_deed_with_every_fault() -> None:
+    held = {(trial.deed, trial.fault) for trial in (drawn(0, n, BEHAVIOURS) for n in range(600))}
+    assert held == {(deed, fault) for deed in Deed for fault in Fault}
