@@ -72,6 +72,7 @@ class AttemptRow(NamedTuple):
     amount: Decimal
     currency: str
     gateway: str
+    gateway_ref: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from billing import money
 from billing.actions import OWING
 from billing.books.account import Account, AttemptRow, PaymentRow
 from billing.books.problem import Problem
-from billing.models import Invoice
+from billing.models import Invoice, UnmatchedMoney
 from billing.models.base import summary_of
 from billing.models.figures import Figures, MoneyRow, figures
 from billing.money import ZERO
@@ -21,6 +21,7 @@ from billing.statuses import (
     InvoiceStatus,
     PaymentStatus,
     PaymentType,
+    UnmatchedKind,
 )
 
 MADE_BY = {AttemptKind.CHARGE: (PaymentType.PAYMENT, 1), AttemptKind.REFUND: (PaymentType.REFUND, -1)}
@@ -179,10 +180,18 @@ def _attempts(account: Account) -> Iterator[Problem]:
             yield _of_attempt(account, attempt, "state", attempt.state, payment.status)
         elif payment:
             yield from _outcome(account, attempt, payment)
-        elif attempt.state in ENDS_AS:
+        elif attempt.state in ENDS_AS and attempt.amount != _unmatched(attempt):
             yield _of_attempt(account, attempt, "payment", "missing", f"{attempt.state} {attempt.amount}")
     for row in made.values():
         yield _of_payment(account, row, "attempt", row.attempt_id, "an attempt on this invoice")
+
+
+def _unmatched(attempt: AttemptRow) -> Decimal:
+    """The part of a refund that its payment had no room for: it waits for a person, or did."""
+    if attempt.kind != AttemptKind.REFUND or attempt.state != AttemptState.APPROVED:
+        return ZERO
+    noted = UnmatchedMoney.objects.filter(gateway=attempt.gateway, ref=attempt.gateway_ref)
+    return noted.filter(kind=UnmatchedKind.REFUND).values_list("amount", flat=True).first() or ZERO
 
 
 def _of_attempt(account: Account, row: AttemptRow, column: str, stored: object, computed: object) -> Problem:
@@ -199,5 +208,5 @@ def _outcome(account: Account, attempt: AttemptRow, payment: PaymentRow) -> Iter
     }
     for column, computed in expected.items():
         stored = getattr(payment, column)
-        if stored != computed:
+        if stored != computed and not (column == "amount" and stored - computed == _unmatched(attempt)):
             yield _of_payment(account, payment, column, stored, computed)

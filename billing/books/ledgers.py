@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 
 from billing import gateways
 from billing.books.problem import Problem
@@ -126,15 +127,17 @@ def _refunded_elsewhere(name: str, lines: list[LedgerLine]) -> dict[UUID, Decima
 
 def _heard_refunds(name: str, refs: list[str]) -> Iterator[tuple[str, Decimal]]:
     """Refunds without an attempt, booked or still unmatched: the charge's reference and the amount."""
+    ours = Attempt.objects.filter(gateway=name, kind=AttemptKind.REFUND).exclude(gateway_ref="")
+    by_attempt = Q(gateway_ref__in=ours.values("gateway_ref"))  # or the part of one beyond its payment
     booked = Payment.objects.applied().filter(
         type=PaymentType.REFUND, gateway=name, attempt=None, refund_of__gateway=name
     )
-    for ref, amount in booked.filter(refund_of__gateway_ref__in=refs).values_list(
-        "refund_of__gateway_ref", "amount"
-    ):
+    named = booked.filter(refund_of__gateway_ref__in=refs).exclude(by_attempt)
+    for ref, amount in named.values_list("refund_of__gateway_ref", "amount"):
         yield ref, -amount
     unmatched = UnmatchedMoney.objects.filter(gateway=name, kind=UnmatchedKind.REFUND, charge_ref__in=refs)
-    yield from unmatched.exclude(state=UnmatchedState.MATCHED).values_list("charge_ref", "amount")
+    waiting = unmatched.exclude(state=UnmatchedState.MATCHED).exclude(ref__in=ours.values("gateway_ref"))
+    yield from waiting.values_list("charge_ref", "amount")
 
 
 def _difference(name: str, line: LedgerLine, charge: Charge) -> Iterator[Problem]:

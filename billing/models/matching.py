@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing.gateways import Movement, fit
+from billing.gateways import Movement, Outcome, fit
 from billing.models.guard import Actor, Deed, tell
 from billing.models.payment import Payment
 from billing.models.refunding import Refunding, Share
-from billing.statuses import InvoiceStatus, PaymentMethod, PaymentStatus
+from billing.models.unmatched import UnmatchedMoney
+from billing.statuses import AttemptState, InvoiceStatus, PaymentMethod, PaymentStatus, UnmatchedKind
+
+if TYPE_CHECKING:
+    from billing.models.attempt import Attempt
 
 
 class Moved(Protocol):
@@ -54,6 +58,20 @@ class Matching(Refunding):
                 row = self._returned_elsewhere(fresh, amount, ref, received_on=day, made_at=at)
                 self._tell_returned(row)
         return made.amount - amount
+
+    def note_beyond(self, attempt: Attempt, payment: Payment, rest: Decimal, *, at: datetime) -> None:
+        """A part of a refund of ours that the payment has no room for, in the caller's transaction."""
+        made = Movement(
+            ref=attempt.gateway_ref or str(attempt.key),
+            charge_ref=payment.gateway_ref,
+            key=attempt.key,
+            outcome=Outcome(AttemptState.APPROVED, attempt.gateway_ref),
+            amount=attempt.amount,
+            currency=attempt.currency,
+            at=at,
+            description=_now("More was refunded than was left of the payment."),
+        )
+        UnmatchedMoney.note(attempt.gateway, UnmatchedKind.REFUND, made, at=at, amount=rest)
 
     def _tell_returned(self, row: Payment) -> None:
         words = {"amount": self.show(-row.amount), "card": row.method_label}

@@ -263,34 +263,47 @@ class Refunding(Charging):
             self.store("awaiting_gateway")
             self._tell_refund(attempt, "refund_not_made", attempt.message, None)
             return
-        approved = attempt.state == AttemptState.APPROVED
-        row = self._refund_row(
-            attempt.refund_of,
-            attempt.amount,
-            PaymentStatus.APPLIED if approved else PaymentStatus.DECLINED,
+        fits = self._bookable(attempt, attempt.refund_of, at=at)
+        row = self._ended_row(attempt, attempt.refund_of, fits, at=at) if fits else None
+        self.money_went()
+        if row and attempt.is_approved and attempt.send_receipt:
+            self.row.queue_refund_receipt(attempt.started_by, [row])
+        action, text = _end_of(attempt, has_rest=fits < attempt.amount)
+        words = {
+            "amount": self.show(attempt.amount),
+            "rest": self.show(attempt.amount - fits),
+            "card": attempt.refund_of.method_label,
+            "words": attempt.message or attempt.code,
+        }
+        self._tell_refund(attempt, action, text % words, row)
+
+    def _bookable(self, attempt: Attempt, payment: Payment, *, at: datetime) -> Decimal:
+        """How much of the attempt fits its payment; what was returned beyond waits for a person.
+
+        A gateway can return money long after it seemed that it never would, and meanwhile the same money was
+        recorded as returned another way.
+        """
+        payment = self.payments.select_for_update().get(pk=payment.pk)
+        if not attempt.is_approved or attempt.amount <= payment.refundable:
+            return attempt.amount
+        self.row.note_beyond(attempt, payment, attempt.amount - payment.refundable, at=at)
+        return payment.refundable
+
+    def _ended_row(self, attempt: Attempt, payment: Payment, amount: Decimal, *, at: datetime) -> Payment:
+        return self._refund_row(
+            payment,
+            amount,
+            PaymentStatus.APPLIED if attempt.is_approved else PaymentStatus.DECLINED,
             attempt=attempt,
             gateway=attempt.gateway,
             gateway_ref=attempt.gateway_ref,
             reference=attempt.reason[:100],
-            decline_code="" if approved else attempt.code,
-            decline_reason="" if approved else attempt.message,
+            decline_code="" if attempt.is_approved else attempt.code,
+            decline_reason="" if attempt.is_approved else attempt.message,
             made_by=attempt.started_by,
             made_at=at,
             received_on=timezone.localdate(at),
         )
-        self.money_went()
-        if approved and attempt.send_receipt:
-            self.row.queue_refund_receipt(attempt.started_by, [row])
-        if approved:
-            text = _now("%(amount)s went back to %(card)s.")
-        else:
-            text = _now("The gateway refused to return %(amount)s to %(card)s: %(words)s")
-        words = {
-            "amount": self.show(attempt.amount),
-            "card": row.method_label,
-            "words": attempt.message or attempt.code,
-        }
-        self._tell_refund(attempt, "refund_approved" if approved else "refund_refused", text % words, row)
 
     def _tell_refund(self, attempt: Attempt, action: str, text: str, row: Payment | None) -> None:
         related: dict[str, Any] = {"attempt": attempt, **({"payment": row} if row else {})}
@@ -306,6 +319,16 @@ class Refunding(Charging):
             related,
         )
         tell(self.row, attempt.started_by, action, deed)
+
+
+def _end_of(attempt: Attempt, *, has_rest: bool) -> tuple[str, str]:
+    """The action and the sentence for the timeline."""
+    if not attempt.is_approved:
+        return "refund_refused", _now("The gateway refused to return %(amount)s to %(card)s: %(words)s")
+    text = _now("%(amount)s went back to %(card)s.")
+    if has_rest:
+        text += " " + _now("%(rest)s of it is more than was left of the payment: a person must look.")
+    return "refund_approved", text
 
 
 def moves(payment: Payment, route: str) -> bool:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.models import Charge
-from billing.models import Attempt, Payment
+from billing.models import Attempt, Payment, UnmatchedMoney
 from billing.models.guard import AlreadyDone, Invalid, NotOffered, Stale
 from billing.statuses import AttemptState, InvoiceStatus, PaymentMethod, PaymentStatus, RefundRoute
 from tests.attempts.desk import (
@@ -273,3 +273,30 @@ def test_a_process_that_slept_for_a_day_sends_no_refund(monkeypatch: pytest.Monk
     sleeper.run()
     assert sleeper.state == AttemptState.UNKNOWN
     assert moved() == [(100, 0)]
+
+
+@pytest.mark.parametrize(("recorded", "booked"), [(100, 0), (70, 30)])
+def test_a_refund_that_comes_late_books_what_is_left_and_puts_the_rest_before_a_person(
+    monkeypatch: pytest.MonkeyPatch, recorded: int, booked: int
+) -> None:
+    """It seemed never to have been made, so an agent gave the money back another way."""
+    payment = paid_by_card()
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxGateway, "refund", no_answer)
+        attempt = attempt_of(give_back(payment, 100))
+    attempt.ask(at=timezone.now() + 26 * HOUR)
+    assert attempt.state == AttemptState.NOT_CHARGED
+    give_back(Payment.objects.get(pk=payment.pk), recorded, RefundRoute.RECORDED)
+
+    late = SandboxGateway().refund(
+        payment.gateway_ref, key=attempt.key, amount=attempt.amount, currency=attempt.currency
+    )
+    attempt.settle(late)
+
+    now = fresh(payment.invoice)
+    assert (now.paid, now.refunded, now.status) == (0, 100, InvoiceStatus.REFUNDED)
+    rest = UnmatchedMoney.objects.get()
+    assert (rest.kind, rest.amount, rest.ref) == ("refund", 100 - booked, late.ref)
+    assert [amount for amount, _status in refunds()] == [-recorded, *([-booked] if booked else [])]
+    assert f"${100 - booked}.00 of it is more than was left" in now.events.latest("id").text
+    assert_books_agree()
