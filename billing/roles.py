@@ -24,6 +24,7 @@ _LOOK = frozenset(
                     "event",
                     "mail",
                     "series",
+                    "job",
                     "unmatchedmoney",
                     "dispute",
                     "gatewayevent",

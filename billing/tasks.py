@@ -20,7 +20,8 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
 from billing import gateways, mail
-from billing.models import Attempt, GatewayEvent, Mail
+from billing.gateways import NoAnswer, NotOurGateway
+from billing.models import Attempt, GatewayEvent, Job, Mail
 from billing.models.mail import MOST_TRIES
 
 log = logging.getLogger(__name__)
@@ -218,6 +219,29 @@ def _fetch_messages(now: datetime, batch: Batch, counts: Counter[str]) -> None:
             break
 
 
+# -- gateways
+
+
+def check_gateways() -> Counter[str]:
+    """Find out whether each installed gateway answers and knows us.
+
+    Raises ConnectionError, with a sentence for each that does not.
+    """
+    troubles = {name: trouble for name in gateways.installed() if (trouble := _trouble_with(name))}
+    if troubles:
+        raise ConnectionError(" ".join(f"{name}: {words}" for name, words in troubles.items()))
+    return Counter({"reached": len(gateways.installed())})
+
+
+def _trouble_with(name: str) -> str:
+    try:
+        gateways.get(name).check()
+    except (NoAnswer, NotOurGateway, ValueError) as error:
+        log.warning("The gateway %s is not to be used: %s", name, error)
+        return gateways.reason_of(error) or str(error) or type(error).__name__
+    return ""
+
+
 # -- all of it
 
 
@@ -225,17 +249,25 @@ def tick(now: datetime, *, proceed: Proceed = always) -> dict[str, Counter[str] 
     """Run every job once; what each came to. One that fails is logged, and the others still run."""
     results: dict[str, Counter[str] | None] = {}
     for name, job in JOBS.items():
+        if name in PERIODS and not Job.objects.is_due(name, every=PERIODS[name], at=now):
+            continue
         try:
-            results[name] = job(now, proceed)
-        except Exception:
+            results[name] = counts = job(now, proceed)
+        except Exception as error:
             log.exception("The job %s failed", name)
             results[name] = None
+            Job.objects.note(name, at=now, counts={}, error=_words(error))
+        else:
+            Job.objects.note(name, at=now, counts=counts)
     return results
 
 
 JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "act_on_notices": lambda now, proceed: act_on_notices(now, proceed=proceed),
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
+    "check_gateways": lambda now, proceed: check_gateways(),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
 """In this order: a settled attempt may bring a receipt, which then leaves with the same tick."""
+PERIODS = {"check_gateways": timedelta(minutes=5)}
+"""How far two runs of a job are apart; the others run each time."""

@@ -238,3 +238,16 @@ def register(name: str, make: Callable[[], Gateway]) -> None:
 def get(name: str) -> Gateway:
     """The gateway that a card or payment was made with. Raises KeyError for a name that is not installed."""
     return _makers[name]()
+
+
+def installed() -> list[str]:
+    """The names of the gateways that can be used now."""
+    return sorted(name for name, make in _makers.items() if _works(make))
+
+
+def _works(make: Callable[[], Gateway]) -> bool:
+    try:
+        make()
+    except KeyError:
+        return False
+    return True

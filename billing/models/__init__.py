@@ -9,6 +9,7 @@ from billing.models.editing import Header
 from billing.models.event import Event
 from billing.models.gateway_event import GatewayEvent
 from billing.models.invoice import Invoice
+from billing.models.job import Job
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.mail import Mail
 from billing.models.payment import Payment
@@ -27,6 +28,7 @@ __all__ = [
     "Header",
     "Invoice",
     "InvoiceLine",
+    "Job",
     "LineInput",
     "Mail",
     "Payment",

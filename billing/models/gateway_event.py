@@ -38,6 +38,10 @@ class GatewayEventQuerySet(models.QuerySet["GatewayEvent"]):
     def due(self, at: datetime) -> GatewayEventQuerySet:
         return self.filter(state__in=WAITING, due_at__lte=at).order_by("due_at", "id")
 
+    def waiting(self) -> GatewayEventQuerySet:
+        """Those that are tried again."""
+        return self.filter(state__in=WAITING, due_at__isnull=False)
+
     def given_up(self) -> GatewayEventQuerySet:
         """Those that failed for good, the longest waiting first."""
         return self.filter(GIVEN_UP).order_by("received_at", "id")

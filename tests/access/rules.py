@@ -57,6 +57,7 @@ RULES = {
     "billing:payments": READ,
     "billing:payments_export": BOTH,
     "billing:payment_refund": BOTH,
+    "billing:health": READ,
     "billing:attempt": READ,
     "billing:attempt_ask": POST,
     "billing:attempt_cancel": POST,

@@ -134,7 +134,7 @@ def test_tick_settles_and_sends_in_one_go() -> None:
     attempt = pay(invoice, card, send_receipt=True)
     at = timezone.now() + timedelta(minutes=5)
     settled = {"resolve_attempts": {"approved": 1}, "send_due_mail": {"sent": 1}}
-    assert tick(at) == {"act_on_notices": {}, **settled}
+    assert tick(at) == {"act_on_notices": {}, "check_gateways": {"reached": 1}, **settled}
     assert Attempt.objects.get(pk=attempt.pk).state == AttemptState.APPROVED
     assert Mail.objects.get().state == MailState.SENT
 
@@ -148,12 +148,16 @@ def test_a_job_that_fails_keeps_none_of_the_others_from_running(monkeypatch: pyt
     out = StringIO()
     with pytest.raises(CommandError, match="the log says why"):
         call_command("tick", stdout=out)
-    assert out.getvalue().endswith("resolve_attempts: failed\nsend_due_mail: 1 sent\n")
+    assert out.getvalue().endswith(
+        "resolve_attempts: failed\ncheck_gateways: 1 reached\nsend_due_mail: 1 sent\n"
+    )
 
 
 def test_tick_with_nothing_to_do_says_so() -> None:
-    jobs = ("act_on_notices", "resolve_attempts", "send_due_mail")
-    assert said("tick") == "".join(f"{job}: nothing was due\n" for job in jobs)
+    said("tick")  # the gateways have been asked now, and are not again for a while
+    assert said("tick") == "".join(
+        f"{job}: nothing was due\n" for job in tasks.JOBS if job != "check_gateways"
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "1e9", "nan"])

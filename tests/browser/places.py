@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Message
-from billing.models import GatewayEvent, Invoice, Mail
+from billing.models import GatewayEvent, Invoice, Job, Mail
 from billing.statuses import DisputeState, InvoiceStatus, RefundRoute
-from billing.tasks import act_on_notices
+from billing.tasks import act_on_notices, tick
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
 from tests.browser.stress import contact, invoice, invoice_with_everything
 from tests.factories import CardFactory, ContactFactory, InvoiceFactory, PaymentFactory, ProductFactory
@@ -288,3 +288,13 @@ def page_of_a_run(desk: Page) -> None:
 def sign_in(desk: Page) -> None:
     desk.context.clear_cookies()
     desk.goto("/login/?next=/contacts/")
+
+
+@place("lists")
+def health(desk: Page) -> None:
+    tick(timezone.now())
+    Job.objects.update(
+        error="stripe: Stripe does not know the key that is set in STRIPE_API_KEY. " * 3, failures=3
+    )
+    InvoiceFactory.create().request_payment(None, recipient="ada@example.com", message="")
+    desk.goto("/health/")

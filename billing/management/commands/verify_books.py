@@ -6,10 +6,12 @@ from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from billing import books
 from billing.books import Problem
-from billing.models import Invoice, InvoiceLine, Payment
+from billing.models import Invoice, InvoiceLine, Job, Payment
+from billing.models.job import VERIFY_BOOKS
 
 
 class Command(BaseCommand):
@@ -36,9 +38,11 @@ class Command(BaseCommand):
                 f"{model._default_manager.count():,} {model._meta.verbose_name_plural}"
                 for model in (Invoice, InvoiceLine, Payment)
             )
-        if found:
-            more = " or more" if found == most else ""
-            raise CommandError(f"{found}{more} disagreements in {counts}.")
+        error = f"{found}{' or more' if found == most else ''} disagreements in {counts}." if found else ""
+        rows = {"disagreements": found} if found else {"invoices": Invoice.objects.count()}
+        Job.objects.note(VERIFY_BOOKS, at=timezone.now(), counts=rows, error=error)
+        if error:
+            raise CommandError(error)
         self.stdout.write(f"The books add up: {counts}, {time.monotonic() - began:.1f} s.")
 
     def _report(self, problems: Iterator[Problem], most: int) -> int:
