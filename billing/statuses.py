@@ -76,6 +76,12 @@ IN_FLIGHT = frozenset(
 FINAL = frozenset({AttemptState.APPROVED, AttemptState.DECLINED, AttemptState.NOT_CHARGED})
 
 
+class DisputeState(TextChoices):
+    OPEN = "open", _("Open")
+    WON = "won", _("Won")
+    LOST = "lost", _("Lost")
+
+
 class MailKind(TextChoices):
     UNPAID_INVOICE = "unpaid_invoice", _("Unpaid invoice")
     RECEIPT = "receipt", _("Receipt")

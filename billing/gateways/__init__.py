@@ -8,17 +8,29 @@ declined.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from billing.statuses import AttemptState
+from billing.statuses import AttemptState, DisputeState
 
 
 class NoAnswer(Exception):
     """Time-out, lost connection, 5xx, 409 or 429: the money may or may not have moved."""
+
+
+class NotOurGateway(Exception):
+    """The gateway does not know this installation: a wrong key. Nothing was done; the message is a sentence
+    for staff.
+    """
+
+
+class NotSigned(Exception):
+    """A message that says it is the gateway's and cannot prove it, or cannot be read."""
 
 
 class CardRefused(Exception):
@@ -74,13 +86,83 @@ class PageResult:
     outcome: Outcome | None = None
 
 
+class NoticeKind(Enum):
+    """What a gateway's message is about; ``OTHER`` is nothing that the desk acts on."""
+
+    CHARGE = auto()
+    REFUND = auto()
+    DISPUTE = auto()
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message of the gateway: that something happened to ``ref``, never how it stands now.
+
+    Messages come twice, late and out of order, so whoever reads one asks the gateway for the facts. ``id``
+    and ``type`` are the gateway's own; ``key`` is that of our attempt, where the gateway knows it;
+    ``page_ref`` the hosted page, where one ended.
+    """
+
+    id: str
+    type: str
+    kind: NoticeKind
+    ref: str = ""
+    key: UUID | None = None
+    page_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A charge or a refund in the gateway's own books, whoever made it. ``amount`` is positive.
+
+    ``key`` is None for what was done without us, such as in the gateway's dashboard. ``charge_ref`` is the
+    charge that a refund returns, and ``ref`` itself for a charge.
+    """
+
+    ref: str
+    charge_ref: str
+    key: UUID | None
+    outcome: Outcome
+    amount: Decimal
+    currency: str
+    at: datetime
+    card: CardDetails | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFacts:
+    """A customer's bank took ``amount`` of the charge back, for good or until it has decided.
+
+    ``respond_by`` is the bank's deadline for evidence; ``url`` the page at the gateway where it is given.
+    """
+
+    ref: str
+    charge_ref: str
+    amount: Decimal
+    currency: str
+    state: DisputeState
+    reason: str
+    respond_by: datetime | None
+    url: str
+
+
 class Gateway(Protocol):
     """Amounts are positive, in the currency's major unit (``Decimal("49.00")`` USD), already exact."""
 
     name: str
 
-    def card_page(self, *, key: UUID, return_url: str, cancel_url: str) -> Page:
-        """Open a page that stores a card and moves no money."""
+    def check(self) -> None:
+        """Make sure that the gateway answers and knows us. Raises NoAnswer, NotOurGateway."""
+
+    def customer(self, *, key: UUID, name: str, email: str) -> str:
+        """Open a file for a customer, to whom cards can then be stored; its reference, or nothing where the
+        gateway keeps none.
+        """
+
+    def card_page(self, *, key: UUID, return_url: str, cancel_url: str, customer: str = "") -> Page:
+        """Open a page that stores a card for ``customer`` and moves no money."""
 
     def pay_page(
         self,
@@ -92,8 +174,9 @@ class Gateway(Protocol):
         remember: bool,
         return_url: str,
         cancel_url: str,
+        customer: str = "",
     ) -> Page:
-        """Open a page that charges once under ``key``; ``remember`` also stores the card."""
+        """Open a page that charges once under ``key``; ``remember`` also stores the card for ``customer``."""
 
     def page_result(self, ref: str) -> PageResult:
         """How the page stands now, asked at the gateway (a query string is never trusted)."""
@@ -121,6 +204,18 @@ class Gateway(Protocol):
 
     def detach_card(self, token: str) -> None:
         """Forget a stored card. Forgetting twice is no error."""
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> Notice:
+        """What the gateway's message is about. Raises NotSigned."""
+
+    def charge_made(self, ref: str) -> Movement:
+        """The charge of this reference, whoever made it."""
+
+    def refund_made(self, ref: str) -> Movement:
+        """The refund of this reference, whoever made it."""
+
+    def dispute(self, ref: str) -> DisputeFacts:
+        """The dispute of this reference as it stands."""
 
 
 _makers: dict[str, Callable[[], Gateway]] = {}

@@ -3,6 +3,7 @@
 from billing.models.attempt import Attempt
 from billing.models.bulk import Bulk
 from billing.models.card import Card
+from billing.models.customer import Customer
 from billing.models.editing import Header
 from billing.models.event import Event
 from billing.models.invoice import Invoice
@@ -16,6 +17,7 @@ __all__ = [
     "Attempt",
     "Bulk",
     "Card",
+    "Customer",
     "Event",
     "Header",
     "Invoice",

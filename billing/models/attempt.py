@@ -25,6 +25,7 @@ from billing.actions import ACTIONS
 from billing.gateways import CardDetails, Gateway, Outcome, Page, PageResult, fit
 from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
+from billing.models.customer import Customer
 from billing.models.guard import Actor, Deed, NotAllowed, NotOffered, may, outside_transaction, tell
 from billing.models.meanings import MEANINGS
 from billing.models.payment import Payment
@@ -348,6 +349,7 @@ class Attempt(models.Model):
                 currency=self.currency,
                 description=description,
                 remember=self.remember_card,
+                customer=self._customer() if self.remember_card else "",
                 return_url=return_url,
                 cancel_url=cancel_url,
             )
@@ -363,6 +365,9 @@ class Attempt(models.Model):
             self._expire_unseen(page)
             raise NotOffered(_now("The invoice changed at this very moment. Please look again."))
         return page
+
+    def _customer(self) -> str:
+        return Customer.ref_of(self.invoice.contact, gateway=self.gateway)
 
     def _write_page_down(self, page: Page) -> bool:
         """Put the page's reference on disk before the customer learns its address; False when the attempt

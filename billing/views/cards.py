@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import gateways
-from billing.models import Card, Event
+from billing.models import Card, Customer, Event
 from billing.models.guard import AlreadyDone, NotAllowed, Refused
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done, go
@@ -42,6 +42,7 @@ def add(request: DeskRequest, pk: int) -> HttpResponse:
     try:
         page = gateways.get(settings.GATEWAY).card_page(
             key=key,
+            customer=Customer.ref_of(contact, gateway=settings.GATEWAY),
             return_url=request.build_absolute_uri(come_back),
             cancel_url=request.build_absolute_uri(back),
         )

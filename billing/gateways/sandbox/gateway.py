@@ -40,7 +40,13 @@ class SandboxGateway:
 
     name = "sandbox"
 
-    def card_page(self, *, key: UUID, return_url: str, cancel_url: str) -> Page:
+    def check(self) -> None:
+        """The sandbox is here as long as its database is."""
+
+    def customer(self, *, key: UUID, name: str, email: str) -> str:
+        return ""
+
+    def card_page(self, *, key: UUID, return_url: str, cancel_url: str, customer: str = "") -> Page:
         return pages.open_page(key, Order(return_url, cancel_url), now=timezone.now())
 
     def pay_page(
@@ -53,6 +59,7 @@ class SandboxGateway:
         remember: bool,
         return_url: str,
         cancel_url: str,
+        customer: str = "",
     ) -> Page:
         _refuse_impossible(amount, currency)
         order = Order(return_url, cancel_url, (amount, currency), description, remember)
