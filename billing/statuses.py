@@ -97,3 +97,46 @@ class MailState(TextChoices):
 class RefundRoute(TextChoices):
     GATEWAY = "gateway", _("Through the gateway that took it")
     RECORDED = "recorded", _("Record only: the money went back another way")
+
+
+class SoldAs(TextChoices):
+    ONCE = "once", _("Once")
+    SUBSCRIPTION = "subscription", _("Subscription")
+    PLAN = "plan", _("Payment plan")
+
+
+class Unit(TextChoices):
+    """The units that ``periods`` counts in."""
+
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
+    MONTH = "month", _("Month")
+    QUARTER = "quarter", _("Quarter")
+    YEAR = "year", _("Year")
+
+
+class OrderKind(TextChoices):
+    SUBSCRIPTION = "subscription", _("Subscription")
+    PLAN = "plan", _("Payment plan")
+
+
+class OrderStatus(TextChoices):
+    ACTIVE = "active", _("Active")
+    PAST_DUE = "past_due", _("Past due")
+    PAUSED = "paused", _("Paused")
+    CANCELLED = "cancelled", _("Cancelled")
+    COMPLETED = "completed", _("Completed")
+
+
+class Missed(TextChoices):
+    """What becomes of periods that nobody billed on their day."""
+
+    EVERY = "every", _("Bill every missed period")
+    CURRENT = "current", _("Bill only the current one")
+
+
+class PastDue(TextChoices):
+    """What becomes of the unpaid invoices of an order that is cancelled."""
+
+    LEAVE = "leave", _("Leave it owed: invoices and retries go on")
+    FORGIVE = "forgive", _("Forgive it: write the invoices off")
