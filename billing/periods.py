@@ -26,7 +26,7 @@ class Interval:
     every: int
     unit: str
 
-    def date(self, anchor: date, step: int) -> date:
+    def date_of(self, anchor: date, step: int) -> date:
         """The date ``step`` intervals after ``anchor``, kept within its month.
 
         Raises OverflowError for a date beyond the calendar.
@@ -47,13 +47,13 @@ class Interval:
             return -((anchor - day).days // (DAYS[self.unit] * self.every))
         months = (day.year - anchor.year) * 12 + day.month - anchor.month
         step = months // (MONTHS[self.unit] * self.every)
-        return step if self.date(anchor, step) >= day else step + 1
+        return step if self.date_of(anchor, step) >= day else step + 1
 
     def dates(self, anchor: date, step: int = 0) -> Iterator[date]:
         """The dates from ``step`` on, as far as the calendar reaches."""
         while True:
             try:
-                yield self.date(anchor, step)
+                yield self.date_of(anchor, step)
             except OverflowError:
                 return
             step += 1

@@ -1,4 +1,4 @@
-"""What is done without anybody asking: sending mails and asking gateways.
+"""What is done without anybody asking: billing orders, charging them, sending mails and asking gateways.
 
 Every row that waits carries its due time, and is claimed before it is worked on: any number of workers may
 run these at once, and one that dies leaves nothing that the next run does not find.
@@ -18,8 +18,10 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
 from billing import mail
-from billing.models import Attempt, Mail
+from billing.models import Attempt, Invoice, Mail, Order
+from billing.models.guard import Refused
 from billing.models.mail import MOST_TRIES
+from billing.models.orders.billing import BillingFailed
 
 log = logging.getLogger(__name__)
 
@@ -175,6 +177,48 @@ def ends(asked: list[Asked]) -> Counter[str]:
     return Counter("failed" if each.error else str(each.attempt.state) for each in asked)
 
 
+# -- orders
+
+
+def bill_due_orders(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Make the invoice of each period that is due, the longest waiting first; how many.
+
+    An order that cannot be billed is logged and keeps the others from nothing; the next run tries it again.
+    """
+    counts, batch, failed = Counter[str](), Batch(limit, proceed), set[int]()
+    while batch.goes_on():
+        try:
+            if Order.bill_next(now, leave_out=failed) is None:
+                break
+            counts["billed"] += 1
+        except BillingFailed as failure:
+            log.exception("Order %s could not be billed", failure.order)
+            failed.add(failure.order)
+            counts["failed"] += 1
+    return counts
+
+
+def charge_due_invoices(
+    now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always
+) -> Counter[str]:
+    """Charge the cards of orders for the invoices whose time has come; how many were started or put off."""
+    counts, batch = Counter[str](), Batch(limit, proceed)
+    while batch.goes_on():
+        invoice = Invoice.objects.claim_charge(now)
+        if invoice is None:
+            break
+        try:
+            invoice.charge_by_itself(at=now)
+            counts["dealt with"] += 1
+        except Refused as refusal:
+            log.warning("%s was not charged now: %s", invoice, refusal)
+            counts["put off"] += 1
+        except Exception:
+            log.exception("%s could not be charged", invoice)
+            counts["failed"] += 1
+    return counts
+
+
 # -- all of it
 
 
@@ -192,6 +236,8 @@ def tick(now: datetime, *, proceed: Proceed = always) -> dict[str, Counter[str] 
 
 JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
+    "bill_due_orders": lambda now, proceed: bill_due_orders(now, proceed=proceed),
+    "charge_due_invoices": lambda now, proceed: charge_due_invoices(now, proceed=proceed),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
-"""In this order: a settled attempt may bring a receipt, which then leaves with the same tick."""
+"""In this order: an order that is billed is charged, and its receipt leaves, with the same tick."""

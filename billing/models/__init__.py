@@ -9,6 +9,8 @@ from billing.models.event import Event
 from billing.models.invoice import Invoice
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.mail import Mail
+from billing.models.orders.line import OrderLine
+from billing.models.orders.order import Order
 from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
 from billing.models.series import Series
@@ -24,6 +26,8 @@ __all__ = [
     "InvoiceLine",
     "LineInput",
     "Mail",
+    "Order",
+    "OrderLine",
     "Payment",
     "Product",
     "Series",

@@ -9,16 +9,17 @@ from billing.actions import INVOICE_PERMISSIONS, OWING
 from billing.models.base import InvoiceQuerySet, lifecycle_constraints
 from billing.models.editing import Editing
 from billing.models.ending import Ending
+from billing.models.recurring import Recurring
 from billing.models.refunding import Refunding
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
 
 
-class Invoice(Refunding, Editing, Ending, Sending, Visiting):
+class Invoice(Refunding, Recurring, Editing, Ending, Sending, Visiting):
     """A request for payment.
 
     Columns and questions: ``base``; what can be done: ``charging refunding editing ending sending
-    visiting``.
+    visiting``, and by itself for an order: ``recurring``.
     """
 
     objects = InvoiceQuerySet.as_manager()
@@ -47,5 +48,10 @@ class Invoice(Refunding, Editing, Ending, Sending, Visiting):
                 fields=["due_on"], name="invoice_owing_by_due", condition=models.Q(status__in=sorted(OWING))
             ),
             models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
+            models.Index(
+                fields=["charge_due_at", "id"],
+                name="invoice_charge_due",
+                condition=models.Q(charge_due_at__isnull=False),
+            ),
         ]
         constraints: ClassVar = lifecycle_constraints()

@@ -33,7 +33,7 @@ def test_the_calendar_knows_every_unit() -> None:
 
 @given(anchor=ANCHORS, interval=INTERVALS, step=STEPS)
 def test_every_date_is_where_dateutil_has_it(anchor: date, interval: Interval, step: int) -> None:
-    assert interval.date(anchor, step) == anchor + STEP_OF[interval.unit] * (interval.every * step)
+    assert interval.date_of(anchor, step) == anchor + STEP_OF[interval.unit] * (interval.every * step)
 
 
 @given(anchor=ANCHORS, interval=INTERVALS, day=st.dates(date(1999, 1, 1), date(2099, 12, 31)))
@@ -41,8 +41,8 @@ def test_the_first_step_is_the_first_whose_date_has_not_passed(
     anchor: date, interval: Interval, day: date
 ) -> None:
     step = interval.first_step(anchor, day)
-    assert interval.date(anchor, step) >= day
-    assert step == 0 or interval.date(anchor, step - 1) < day
+    assert interval.date_of(anchor, step) >= day
+    assert step == 0 or interval.date_of(anchor, step - 1) < day
 
 
 @pytest.mark.parametrize(
