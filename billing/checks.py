@@ -5,15 +5,17 @@ method takes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
 
-from billing.actions import ACTIONS, PAYMENT_ACTIONS, STEPS, Action
-from billing.forms.actions import FORMS, PAYMENT_FORMS, ActionForm
-from billing.models import Invoice, Payment
+from billing.actions import ACTIONS, ORDER_ACTIONS, PAYMENT_ACTIONS, STEPS, Action
+from billing.forms.actions import FORMS, PAYMENT_FORMS
+from billing.forms.dialog import Dialog
+from billing.forms.orders import ORDER_FORMS
+from billing.models import Invoice, Order, Payment
 
 METHODS = {"delete": "discard"}
 """Verbs whose method has another name than the action, because Django's own method has it."""
@@ -27,16 +29,23 @@ GUARD = frozenset({"self", "by", "key", "seen"})
 @register("billing")
 def every_action_is_whole(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for model, table, forms in (
-        (Invoice, {**ACTIONS, **STEPS}, FORMS),
-        (Payment, PAYMENT_ACTIONS, PAYMENT_FORMS),
+    for model, table, forms, own_page in (
+        (Invoice, {**ACTIONS, **STEPS}, FORMS, OWN_PAGE),
+        (Payment, PAYMENT_ACTIONS, PAYMENT_FORMS, frozenset[str]()),
+        (Order, ORDER_ACTIONS, ORDER_FORMS, frozenset[str]()),
     ):
         for action in table.values():
-            found += [Error(problem, id="billing.E001") for problem in problems(model, action, forms)]
+            wrong = problems(model, action, forms, own_page)
+            found += [Error(problem, id="billing.E001") for problem in wrong]
     return found
 
 
-def problems(model: type[Invoice | Payment], action: Action, forms: dict[str, type[ActionForm]]) -> list[str]:
+def problems(
+    model: type[Invoice | Payment | Order],
+    action: Action,
+    forms: Mapping[str, type[Dialog]],
+    own_page: frozenset[str] = OWN_PAGE,
+) -> list[str]:
     """What is missing or contradictory about one line of the table."""
     found = [
         f"{model.__name__}.{need} is missing; “{action.name}” needs it."
@@ -48,7 +57,7 @@ def problems(model: type[Invoice | Payment], action: Action, forms: dict[str, ty
     method = getattr(model, METHODS.get(action.name, action.name), None)
     if method is None:
         return [*found, f"{model.__name__} has no method for “{action.name}”."]
-    if action.name in OWN_PAGE:
+    if action.name in own_page:
         return found
     if action.name not in forms:
         return [*found, f"No dialog asks for “{action.name}”."]

@@ -128,6 +128,17 @@ class OrderStatus(TextChoices):
     COMPLETED = "completed", _("Completed")
 
 
+_O = OrderStatus
+ORDER_TRANSITIONS: dict[OrderStatus, set[OrderStatus]] = {
+    _O.ACTIVE: {_O.PAST_DUE, _O.PAUSED, _O.CANCELLED, _O.COMPLETED},
+    _O.PAST_DUE: {_O.ACTIVE, _O.PAUSED, _O.CANCELLED, _O.COMPLETED},
+    _O.PAUSED: {_O.ACTIVE, _O.PAST_DUE, _O.CANCELLED, _O.COMPLETED},
+    _O.CANCELLED: set(),
+    _O.COMPLETED: set(),
+}
+"""What an order may become, and nothing else."""
+
+
 class Missed(TextChoices):
     """What becomes of periods that nobody billed on their day."""
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.actions import ACTIONS
-from billing.models import Attempt, Card, Event, Invoice, InvoiceLine, Payment
+from billing.models import Attempt, Card, Event, Invoice, InvoiceLine, Order, Payment
 from billing.views.access import DeskRequest, desk
 from billing.views.paging import Section, newest, section
 from contacts.models import Contact
@@ -42,6 +42,7 @@ def lists(contact: Contact, info: dict[str, Any], query: QueryDict) -> dict[str,
         "history": section("history", InvoiceLine.objects.history_of(contact), query, info["line_count"]),
         "invoices": section("invoices", Invoice.objects.of(contact).for_list(), query, info["invoice_count"]),
         "payments": section("payments", Payment.objects.of(contact).for_list(), query),
+        "orders": section("orders", Order.objects.of(contact).for_list(), query),
     }
 
 

@@ -16,10 +16,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.actions import ACTIONS
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Attempt, Bulk, Card, Invoice, Mail, Payment
+from billing.models import Attempt, Bulk, Card, Invoice, Mail, Order, Payment
 from billing.models.bulk import Plan
 from contacts.models import Contact
-from tests.factories import CardFactory, InvoiceFactory, PaymentFactory, ProductFactory
+from tests.factories import CardFactory, InvoiceFactory, OrderFactory, PaymentFactory, ProductFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 LOST = "4000000000000127"
@@ -67,6 +67,7 @@ class World:
     attempt: Attempt
     mail: Mail
     bulk: Bulk
+    order: Order
     page: str
 
     @classmethod
@@ -85,7 +86,8 @@ class World:
         page = SandboxGateway().card_page(key=uuid4(), return_url="/", cancel_url="/")
         plan = Plan.of(ACTIONS["void"], Invoice.objects.none(), by)
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
-        return cls(contact, invoice, card, payment, attempt, Mail.objects.get(), bulk, page.ref)
+        order = OrderFactory.create(contact=contact)
+        return cls(contact, invoice, card, payment, attempt, Mail.objects.get(), bulk, order, page.ref)
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -104,6 +106,7 @@ class World:
             "attempts": self.attempt,
             "mail": self.mail,
             "bulk": self.bulk,
+            "orders": self.order,
         }
         record = records.get(address.route.partition("/")[0])
         return {
@@ -111,7 +114,7 @@ class World:
             "key": str(UUID(int=7)),
             "token": self.invoice.token,
             "ref": self.page,
-            "action": "void",
+            "action": "cancel" if address.name == "billing:order_act" else "void",
             "object_id": _key_of_a_record(address.route),
             "content_type_id": "1",
             "app_label": "billing",

@@ -133,7 +133,12 @@ def test_tick_settles_and_sends_in_one_go() -> None:
     invoice, card = owing(CHARGED_LOST)
     attempt = pay(invoice, card, send_receipt=True)
     at = timezone.now() + timedelta(minutes=5)
-    assert tick(at) == {"resolve_attempts": {"approved": 1}, "send_due_mail": {"sent": 1}}
+    assert tick(at) == {
+        "resolve_attempts": {"approved": 1},
+        "bill_due_orders": {},
+        "charge_due_invoices": {},
+        "send_due_mail": {"sent": 1},
+    }
     assert Attempt.objects.get(pk=attempt.pk).state == AttemptState.APPROVED
     assert Mail.objects.get().state == MailState.SENT
 
@@ -147,11 +152,14 @@ def test_a_job_that_fails_keeps_none_of_the_others_from_running(monkeypatch: pyt
     out = StringIO()
     with pytest.raises(CommandError, match="the log says why"):
         call_command("tick", stdout=out)
-    assert out.getvalue() == "resolve_attempts: failed\nsend_due_mail: 1 sent\n"
+    assert out.getvalue() == (
+        "resolve_attempts: failed\nbill_due_orders: nothing was due\n"
+        "charge_due_invoices: nothing was due\nsend_due_mail: 1 sent\n"
+    )
 
 
 def test_tick_with_nothing_to_do_says_so() -> None:
-    assert said("tick") == "resolve_attempts: nothing was due\nsend_due_mail: nothing was due\n"
+    assert said("tick").splitlines() == [f"{job}: nothing was due" for job in tasks.JOBS]
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "1e9", "nan"])

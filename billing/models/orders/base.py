@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import money, periods
 from billing.actions import ORDER_ACTIONS, OWING, RUNNING, UNENDED, Action
-from billing.models.base import amount_field, role_sentence
+from billing.models.base import InvoiceQuerySet, amount_field, role_sentence
 from billing.models.card import Card
 from billing.models.guard import (
     Actor,
@@ -40,7 +40,7 @@ from billing.models.invoice import Invoice
 from billing.models.line import LineInput
 from billing.models.terms import Recurs, payments_words
 from billing.money import ZERO
-from billing.statuses import InvoiceStatus, Missed, OrderKind, OrderStatus
+from billing.statuses import ORDER_TRANSITIONS, InvoiceStatus, Missed, OrderKind, OrderStatus
 from contacts.models import Contact
 
 if TYPE_CHECKING:
@@ -244,6 +244,15 @@ class OrderBase(Recurs):
         self.version += 1
         self.save(update_fields=[*names, "version"])
 
+    def become(self, status: OrderStatus) -> None:
+        """Change the status, for the caller to save. The one place that sets it.
+
+        Raises ValueError for a change that the product does not know.
+        """
+        if status != self.status and status not in ORDER_TRANSITIONS[OrderStatus(self.status)]:
+            raise ValueError(f"An order that is {self.status} never becomes {status}.")
+        self.status = status
+
     @property
     def nothing_to_come(self) -> str:
         """The reason why there is nothing to pause, or nothing."""
@@ -353,7 +362,7 @@ class OrderBase(Recurs):
 
     # -- following its invoices
 
-    def asked(self) -> models.QuerySet[Invoice]:
+    def asked(self) -> InvoiceQuerySet:
         """The invoices of its payments; the one that started it too, which may be none of them."""
         return Invoice.objects.filter(Q(order=self.pk) | Q(pk=self.origin_id))
 
@@ -394,7 +403,7 @@ class OrderBase(Recurs):
         counted = (billed.made, billed.forgiven)
         if (was, self.payments_made, self.payments_forgiven) == (now, *counted):
             return
-        self.status = now
+        self.become(now)
         self.payments_made, self.payments_forgiven = counted
         if now == OrderStatus.COMPLETED:
             self.ended_at = timezone.now()

@@ -109,7 +109,7 @@ class Starting(OrderBase):
         self.save()
         self.put_lines(lines)
         names = self.summarize()
-        self.status = self.standing(self.billed())
+        self.become(self.standing(self.billed()))
         self.payments_made, self.payments_forgiven, *_rest = self.billed()
         self.save(update_fields=[*names, "status", "payments_made", "payments_forgiven"])
         text = _now("%(order)s begun: %(product)s, %(amount)s %(rhythm)s, next charge %(next)s.")

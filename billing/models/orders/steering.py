@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Tax:
+class Taxation:
     """A rate and its percentage, as a line keeps them."""
 
     rate_id: int | None
@@ -45,7 +45,7 @@ class Steering(Starting):
         description: str,
         quantity: Decimal,
         unit_price: Decimal,
-        tax: Tax,
+        tax: Taxation,
         next_charge_on: date | None,
         missed: str,
         send_invoices: bool,
@@ -107,7 +107,7 @@ class Steering(Starting):
     @guarded("pause", ORDER_ACTIONS)
     def pause(self, by: Actor) -> Deed:
         """Ask for no more payments until it is resumed. What was asked for already stays owed."""
-        self.status = OrderStatus.PAUSED
+        self.become(OrderStatus.PAUSED)
         self.store("status")
         return Deed(_now("Paused: nothing more is asked for until it is resumed."), {"status": self.status})
 
@@ -116,8 +116,8 @@ class Steering(Starting):
         """Go on with the first date that has not passed: dates that fell into the pause are left out."""
         step, _on = self.resumes_on(periods.day_at(timezone.now(), self.here))
         left_out, self.next_step = step - self.next_step, step
-        self.status = OrderStatus.ACTIVE
-        self.status = self.standing(self.billed())
+        self.become(OrderStatus.ACTIVE)
+        self.become(self.standing(self.billed()))
         self.store("status", *self.schedule())
         text = _now("Resumed: next charge %(next)s.") % {"next": self.next_words}
         if left_out:
@@ -166,7 +166,8 @@ class Steering(Starting):
         return Deed(_with_reason(text, reason), {"status": self.status, "forgiven": len(owed)})
 
     def _end(self) -> None:
-        self.status, self.ended_at = OrderStatus.CANCELLED, timezone.now()
+        self.become(OrderStatus.CANCELLED)
+        self.ended_at = timezone.now()
         self.next_charge_on = self.next_charge_at = None
         self.store("status", "ended_at", "next_charge_on", "next_charge_at")
 
