@@ -97,7 +97,7 @@ class Product(Recurs):
                 condition=models.Q(sold_as__in=SoldAs.values), name="product_sold_as_known"
             ),
             models.CheckConstraint(
-                condition=models.Q(sold_as=SoldAs.PLAN, payments__gte=1)
+                condition=models.Q(sold_as=SoldAs.PLAN, payments__isnull=False, payments__gte=1)
                 | (~models.Q(sold_as=SoldAs.PLAN) & models.Q(payments__isnull=True)),
                 name="product_plan_has_its_payments",
             ),

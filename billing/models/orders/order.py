@@ -42,7 +42,7 @@ class Order(Billing, Steering):
             models.CheckConstraint(condition=Q(status__in=OrderStatus.values), name="order_status_known"),
             models.CheckConstraint(condition=Q(missed__in=Missed.values), name="order_missed_known"),
             models.CheckConstraint(
-                condition=Q(kind=OrderKind.PLAN, payments_total__gte=1)
+                condition=Q(kind=OrderKind.PLAN, payments_total__isnull=False, payments_total__gte=1)
                 | Q(kind=OrderKind.SUBSCRIPTION, payments_total__isnull=True),
                 name="order_plan_has_its_payments",
             ),
