@@ -185,7 +185,7 @@ class Steering(Starting):
         owed = [each.pk for each in self.owed()]
         list(Invoice.objects.filter(pk__in=owed).order_by("pk").locked())
         self.lock()
-        if [each.pk for each in self.owed()] != owed:
+        if {each.pk for each in self.owed()} - set(owed):
             words = {"order": self}
             raise Stale(_now("%(order)s changed at this very moment. Nothing was done; look again.") % words)
 
