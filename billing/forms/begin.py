@@ -61,6 +61,7 @@ class BeginForm(OrderForm):
     """What is left empty is the product's; without a product the terms must be said."""
 
     verb = "begin"
+    rarely = frozenset({"trial_payments", "trial_price", "setup_fee", "zone", "missed"})
     product = PlainTextField(
         label=_("Product"),
         max_length=200,
@@ -86,7 +87,9 @@ class BeginForm(OrderForm):
     setup_fee = AmountField(
         label=_("Set-up fee"), min_value=0, required=False, help_text=_("Asked with the first payment.")
     )
-    next_charge_on = DayField(label=_("First charge"), required=False)
+    next_charge_on = DayField(
+        label=_("First charge"), required=False, help_text=_("Today, unless the product waits.")
+    )
     zone = PlainTextField(label=_("Time zone"), max_length=64, help_text=_("In which its days begin."))
     card = forms.ChoiceField(
         label=_("Charge to"),
@@ -113,6 +116,8 @@ class BeginForm(OrderForm):
         card.initial = next((pk for pk, each in self.cards.items() if not each.has_expired), "none")
         rates = [(value or "none", label) for value, (label, _taxation) in self.taxes.items()]
         tax.choices = [("", AS_THE_PRODUCT), *rates]
+        self.fields["every"].widget.attrs["placeholder"] = "1"
+        self.fields["currency"].widget.attrs["placeholder"] = settings.DEFAULT_CURRENCY
         self.fields["zone"].initial = timezone.get_default_timezone_name()
         self.fields["missed"].initial = Missed.EVERY
         self.sold: Product | None = None
@@ -122,6 +127,10 @@ class BeginForm(OrderForm):
         """Products to choose from, sold as subscriptions or on plans."""
         offered = Product.objects.filter(is_active=True).exclude(sold_as=SoldAs.ONCE)
         return list(offered.order_by("name", "id")[:OFFERED])
+
+    @property
+    def title(self) -> str:
+        return self.contact.name
 
     # -- reading what was typed, and the product for the rest
 

@@ -42,6 +42,8 @@ class Dialog(forms.Form):
     """
 
     verb: ClassVar[str]
+    rarely: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are folded away, since they are seldom asked for."""
     key = forms.UUIDField(widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE})
     seen = forms.IntegerField(
         widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE}
@@ -52,6 +54,14 @@ class Dialog(forms.Form):
         self.about, self.user = about, user
         self.fields["key"].initial = uuid.uuid4
         self.fields["seen"].initial = about.version
+
+    @property
+    def title(self) -> str:
+        return str(self.about)
+
+    @property
+    def has_rare_errors(self) -> bool:
+        return any(name in self.errors for name in self.rarely)
 
     @classmethod
     def asked(cls) -> list[str]:

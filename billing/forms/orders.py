@@ -14,7 +14,6 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -68,10 +67,14 @@ class OrderForm(Dialog):
 
     @property
     def next_stays(self) -> Change:
-        return self.next_becomes(shown(self.order.next_charge_on))
+        return self.next_becomes(self.next_now)
+
+    @property
+    def next_now(self) -> str:
+        return _now("when resumed") if self.order.is_paused else shown(self.order.next_charge_on)
 
     def next_becomes(self, after: str) -> Change:
-        return Change(_now("Next charge"), shown(self.order.next_charge_on), after)
+        return Change(_now("Next charge"), self.next_now, after)
 
     def status_becomes(self, status: str) -> Change:
         return Change(_now("Status"), self.order.status_label, str(OrderStatus(status).label))
@@ -174,7 +177,7 @@ class EditOrderForm(OrderForm):
             deed=_now("Save changes"),
             changes=[
                 Change(_now("Amount"), self.show(self.order.amount), self.show(after)),
-                self.next_becomes(shown(next_on)),
+                Change(_now("Next charge"), shown(self.order.next_charge_on), shown(next_on)),
             ],
             money=_now("No money moves now. Invoices that were asked for already stay as they are."),
             undo=_now("It can be edited again."),
@@ -305,7 +308,7 @@ class CancelForm(OrderForm):
             changes.append(Change(_now("Owed"), self.owed_words, after))
         return Preview(
             sentence=_now("End %(order)s: nothing more is asked for.") % words,
-            deed=_now("Cancel %(order)s") % words,
+            deed=_now("End %(order)s") % words,
             changes=changes,
             money=str(MONEY_STAYS),
             undo=_now("A cancelled order cannot be revived; begin a new one instead."),
@@ -315,8 +318,7 @@ class CancelForm(OrderForm):
     def _left(self, *, forgives: bool) -> list[str]:
         if not self.owed or forgives:
             return []
-        words = {"numbers": get_text_list([str(each) for each in self.owed], _now("and"))}
-        return [_now("%(numbers)s stays owed, and retries of its card go on.") % words]
+        return [_now("Still owed: %(owed)s. Retries of the card go on.") % {"owed": self.owed_words}]
 
 
 ORDER_FORMS: dict[str, type[OrderForm]] = {

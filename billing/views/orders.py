@@ -37,14 +37,14 @@ class OrderActionConverter:
 @desk("billing.view_order")
 def order(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Order.objects.select_related("contact", "card", "origin"), pk=pk)
-    lines = found.regular_lines()
+    lines, today = found.regular_lines(), timezone.localdate()
     context = {
         "order": found,
         "contact": found.contact,
         "lines": [(line, line.amounts(found.currency).total) for line in lines],
-        "upcoming": found.upcoming(lines),
+        "upcoming": found.upcoming(lines, today),
         "invoices": section("invoices", found.asked().for_list(), request.GET),
-        "today": timezone.localdate(),
+        "today": today,
         "events": section("events", found.events.for_timeline(), request.GET),
     }
     return render(request, "billing/orders/order.html", context)

@@ -278,7 +278,7 @@ def test_an_order_that_moved_on_is_not_changed_by_a_dialog_opened_before(client:
     response = client.post(f"/orders/{order.pk}/edit/", asked)
     page = response.content.decode()
     assert response.status_code == 409
-    assert "has changed since you opened it: it is now Active, next charge 2026-04-30." in page
+    assert "has changed since you opened it: it is now Active, next charge 30 Apr 2026." in page
     assert 'value="Mine"' in page
     assert fresh(order).summary == "Garden club"
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.db.models import Count, F, Q
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -276,7 +277,16 @@ class OrderBase(Recurs):
 
     @property
     def next_words(self) -> str:
-        return str(self.next_charge_on) if self.next_charge_on else _now("never")
+        return date_format(self.next_charge_on, "j M Y") if self.next_charge_on else _now("never")
+
+    @property
+    def is_paused(self) -> bool:
+        return self.status == OrderStatus.PAUSED
+
+    @property
+    def charges_on(self) -> date | None:
+        """The next charge for a list. A paused order has none: its date may have passed meanwhile."""
+        return None if self.is_paused else self.next_charge_on
 
     def show(self, amount: Decimal) -> str:
         return money.show(amount, self.currency)
@@ -314,13 +324,24 @@ class OrderBase(Recurs):
             self.next_charge_at = periods.begins_at(self.next_charge_on, self.here)
         return ["anchor_on", "next_step", "next_period", "next_charge_on", "next_charge_at"]
 
-    def upcoming(self, lines: list[LineInput]) -> list[Upcoming]:
-        """The charges to come, as many as a page looks ahead, if nothing is changed."""
-        return list(islice(self._upcoming(lines), PREVIEWED)) if self.next_charge_on else []
+    def resumes_on(self, today: date) -> tuple[int, date]:
+        """The step and the date with which a paused order would go on."""
+        step = max(self.next_step, self.interval.first_step(self.anchor_on, today))
+        return step, self.interval.date_of(self.anchor_on, step)
 
-    def _upcoming(self, lines: list[LineInput]) -> Iterator[Upcoming]:
+    def upcoming(self, lines: list[LineInput], today: date) -> list[Upcoming]:
+        """The charges to come, as many as a page looks ahead, if nothing is changed.
+
+        Those of a paused order are what they would be if it were resumed ``today``.
+        """
+        if not self.next_charge_on:
+            return []
+        step = self.resumes_on(today)[0] if self.is_paused else self.next_step
+        return list(islice(self._upcoming(lines, step), PREVIEWED))
+
+    def _upcoming(self, lines: list[LineInput], step: int) -> Iterator[Upcoming]:
         period = self.next_period
-        for on in self.interval.dates(self.anchor_on, self.next_step):
+        for on in self.interval.dates(self.anchor_on, step):
             if self.payments_total and period > self.payments_total:
                 return
             yield Upcoming(period, on, self.amount_of(lines, period))

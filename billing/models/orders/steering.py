@@ -124,11 +124,6 @@ class Steering(Starting):
             text += " " + left_out_words(left_out)
         return Deed(text, {"status": self.status, "left_out": left_out})
 
-    def resumes_on(self, today: date) -> tuple[int, date]:
-        """The step and the date with which a paused order goes on."""
-        step = max(self.next_step, self.interval.first_step(self.anchor_on, today))
-        return step, self.interval.date_of(self.anchor_on, step)
-
     def cancel(
         self, by: Actor, *, past_due: str, reason: str, key: UUID | None = None, seen: int | None = None
     ) -> Event:
