@@ -112,7 +112,7 @@ def days_words(count: int) -> str:
 
 
 def faults_of(given: dict[str, Any]) -> dict[str, str]:
-    """What is wrong with typed terms, by field: ranges that hold for products and orders alike."""
+    """What is out of range in typed terms, by field."""
     limits = {
         "every": (_("Every"), 1, MOST_EVERY),
         "payments": (_("Number of payments"), 1, MOST_PAYMENTS),

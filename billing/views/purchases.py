@@ -71,7 +71,7 @@ def latest(contact: Contact, shown: dict[str, Section]) -> dict[str, Any]:
 @desk("contacts.view_contact", "billing.view_invoice")
 def purchases(request: DeskRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact.objects.annotate(order_count=Count("orders")), pk=pk)
-    info = {**contact_figures(contact), "order_count": contact.order_count}
+    info = {**contact_figures(contact), "order_count": vars(contact)["order_count"]}
     shown = lists(contact, info, request.GET)
     cards = list(Card.objects.on_file(contact))
     attempts = Attempt.objects.in_flight().filter(invoice__contact=contact).for_list()

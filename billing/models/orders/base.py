@@ -5,29 +5,23 @@ What can be done to it stands in the files named after the verbs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import models
-from django.db.models import Count, F, Q
-from django.utils import timezone
+from django.db.models import F, Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money, periods
-from billing.actions import ORDER_ACTIONS, OWING, RUNNING, UNENDED, Action
-from billing.models.base import InvoiceQuerySet, amount_field, role_sentence
+from billing import money
+from billing.actions import ORDER_ACTIONS, RUNNING, UNENDED, Action
+from billing.models.base import amount_field, role_sentence
 from billing.models.card import Card
 from billing.models.guard import (
     Actor,
-    Deed,
     NotAllowed,
     NotOffered,
     OneTimeKey,
@@ -35,13 +29,10 @@ from billing.models.guard import (
     Stale,
     Viewer,
     may,
-    tell,
 )
 from billing.models.invoice import Invoice
-from billing.models.line import LineInput
 from billing.models.terms import Recurs, payments_words
-from billing.money import ZERO
-from billing.statuses import ORDER_TRANSITIONS, InvoiceStatus, Missed, OrderKind, OrderStatus
+from billing.statuses import ORDER_TRANSITIONS, Missed, OrderKind, OrderStatus
 from contacts.models import Contact
 
 if TYPE_CHECKING:
@@ -52,33 +43,6 @@ if TYPE_CHECKING:
     from billing.models.line import InvoiceLine
     from billing.models.orders.line import OrderLine
     from billing.models.orders.order import Order
-
-PREVIEWED = 12
-"""Charges that a page looks ahead."""
-
-SETTLED = (InvoiceStatus.CLOSED, InvoiceStatus.REFUNDED)
-FORGIVEN = (InvoiceStatus.VOIDED, InvoiceStatus.WRITTEN_OFF)
-
-
-class Billed(NamedTuple):
-    """What has become of an order's invoices, counted.
-
-    ``owing``: payments that are still asked for. ``stuck``: those that nothing will collect by itself.
-    """
-
-    made: int
-    forgiven: int
-    owing: int
-    stuck: int
-
-
-@dataclass(frozen=True, slots=True)
-class Upcoming:
-    """A charge to come; ``amount`` in the order's currency, with tax."""
-
-    period: int
-    on: date
-    amount: Decimal
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -304,147 +268,3 @@ class OrderBase(Recurs):
         if self.payments_total is None:
             return None
         return max(0, self.payments_total - self.payments_made - self.payments_forgiven)
-
-    # -- the calendar
-
-    @property
-    def here(self) -> ZoneInfo:
-        return ZoneInfo(self.zone)
-
-    @property
-    def has_more(self) -> bool:
-        """Whether a period is still to be asked for."""
-        return self.payments_total is None or self.next_period <= self.payments_total
-
-    def schedule(self) -> list[str]:
-        """Set the next charge from the calendar and return the names of the columns to save."""
-        self.next_charge_on = self.next_charge_at = None
-        if self.has_more:
-            self.next_charge_on = self.interval.date_of(self.anchor_on, self.next_step)
-            self.next_charge_at = periods.begins_at(self.next_charge_on, self.here)
-        return ["anchor_on", "next_step", "next_period", "next_charge_on", "next_charge_at"]
-
-    def resumes_on(self, today: date) -> tuple[int, date]:
-        """The step and the date with which a paused order would go on."""
-        step = max(self.next_step, self.interval.first_step(self.anchor_on, today))
-        return step, self.interval.date_of(self.anchor_on, step)
-
-    def upcoming(self, lines: list[LineInput], today: date) -> list[Upcoming]:
-        """The charges to come, as many as a page looks ahead, if nothing is changed.
-
-        Those of a paused order are what they would be if it were resumed ``today``.
-        """
-        if not self.next_charge_on:
-            return []
-        step = self.resumes_on(today)[0] if self.is_paused else self.next_step
-        return list(islice(self._upcoming(lines, step), PREVIEWED))
-
-    def _upcoming(self, lines: list[LineInput], step: int) -> Iterator[Upcoming]:
-        period = self.next_period
-        for on in self.interval.dates(self.anchor_on, step):
-            if self.payments_total and period > self.payments_total:
-                return
-            yield Upcoming(period, on, self.amount_of(lines, period))
-            period += 1
-
-    # -- amounts
-
-    def regular_lines(self) -> list[LineInput]:
-        """What a regular payment asks for. One query."""
-        return [line.input() for line in self.lines.order_by("position", "id")]
-
-    def lines_of(self, lines: list[LineInput], period: int) -> list[LineInput]:
-        """What a payment asks for, made of the regular ``lines``: its trial, and the set-up fee."""
-        asked = (
-            [line.at_price(self.trial_price) for line in lines] if period <= self.trial_payments else lines
-        )
-        if not self.setup_fee or self.origin_id or period != self.first_period:
-            return asked
-        rate = lines[0] if lines else None
-        fee = LineInput(
-            description=_now("Set-up fee"),
-            quantity=Decimal(1),
-            unit_price=self.setup_fee,
-            tax_rate_id=rate.tax_rate_id if rate else None,
-            tax_percent=rate.tax_percent if rate else ZERO,
-        )
-        return [*asked, fee]
-
-    def amount_of(self, lines: list[LineInput], period: int) -> Decimal:
-        asked = self.lines_of(lines, period)
-        return sum((line.amounts(self.currency).total for line in asked), ZERO)
-
-    def summarize(self) -> list[str]:
-        """Set the cached words and amount from the lines and return the names of the columns to save."""
-        lines = self.regular_lines()
-        self.summary = lines[0].description[:120] if lines else ""
-        self.amount = sum((line.amounts(self.currency).total for line in lines), ZERO)
-        return ["summary", "amount"]
-
-    # -- following its invoices
-
-    def asked(self) -> InvoiceQuerySet:
-        """The invoices of its payments; the one that started it too, which may be none of them."""
-        return Invoice.objects.filter(Q(order=self.pk) | Q(pk=self.origin_id))
-
-    def billed(self) -> Billed:
-        """One query."""
-        payment = Q(order__isnull=False) | Q(pk=self.origin_id if self.first_period > 1 else None)
-        stuck = Q(status=InvoiceStatus.COLLECTIONS) | Q(
-            status=InvoiceStatus.OPEN, order__isnull=False, charge_due_at=None, awaiting_gateway=False
-        )
-        return Billed(
-            **self.asked().aggregate(
-                made=Count("id", filter=payment & Q(status__in=SETTLED)),
-                forgiven=Count("id", filter=payment & Q(status__in=FORGIVEN)),
-                owing=Count("id", filter=payment & Q(status__in=OWING)),
-                stuck=Count("id", filter=stuck),
-            )
-        )
-
-    def standing(self, billed: Billed) -> OrderStatus:
-        """The status that the invoices speak for.
-
-        Past due is an order with an invoice that nothing will collect by itself: in Collections, or Open with
-        its charge behind it. The invoice that started the order is asked for by staff: it counts only when it
-        is in Collections.
-        """
-        if self.status not in UNENDED:
-            return OrderStatus(self.status)
-        if not self.has_more and not billed.owing:
-            return OrderStatus.COMPLETED
-        if self.status == OrderStatus.PAUSED:
-            return OrderStatus.PAUSED
-        return OrderStatus.PAST_DUE if billed.stuck else OrderStatus.ACTIVE
-
-    def follow(self) -> None:
-        """Take over what has become of the invoices, in the caller's transaction with this row locked."""
-        billed = self.billed()
-        was, now = self.status, self.standing(billed)
-        counted = (billed.made, billed.forgiven)
-        if (was, self.payments_made, self.payments_forgiven) == (now, *counted):
-            return
-        self.become(now)
-        self.payments_made, self.payments_forgiven = counted
-        if now == OrderStatus.COMPLETED:
-            self.ended_at = timezone.now()
-        self.store("status", "payments_made", "payments_forgiven", "ended_at")
-        if was != now:
-            tell(self, None, f"order_{now}", Deed(str(NEWS[now]) % {"order": self}, {"status": now}))
-
-    def take_card(self, card: Card) -> None:
-        """Be charged to the card from now on, in the caller's transaction with this row locked."""
-        if self.card_id == card.pk:
-            return
-        self.card = card
-        self.store("card")
-        text = _now("%(card)s paid the first invoice and is charged from now on.") % {"card": card}
-        tell(self, None, "change_card", Deed(text))
-
-
-NEWS = {
-    OrderStatus.ACTIVE: _("%(order)s is up to date again."),
-    OrderStatus.PAST_DUE: _("%(order)s is past due: a payment was not collected."),
-    OrderStatus.COMPLETED: _("%(order)s is completed: its last payment is settled."),
-}
-"""What an order becomes without anybody's deed."""

@@ -12,16 +12,16 @@ from billing import periods
 from billing.models.editing import Header
 from billing.models.guard import Deed, tell
 from billing.models.invoice import Invoice
-from billing.models.orders.base import OrderBase
+from billing.models.orders.following import Following
 from billing.statuses import Missed
 
 
-class Billing(OrderBase):
+class Billing(Following):
     class Meta:
         abstract = True
 
     @classmethod
-    def bill_next(cls, at: datetime, *, leave_out: Collection[int] = ()) -> OrderBase | None:
+    def bill_next(cls, at: datetime, *, leave_out: Collection[int] = ()) -> Billing | None:
         """Bill one period of the order that has waited longest; None when nothing is due.
 
         Whatever else bills at this moment takes another order: the row stays locked until invoice and order

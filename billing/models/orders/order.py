@@ -17,8 +17,8 @@ from billing.statuses import Missed, OrderKind, OrderStatus
 class Order(Billing, Steering):
     """A subscription or a payment plan.
 
-    Columns and questions: ``base``; how it comes into being: ``starting``; its invoices: ``billing``; what
-    staff do to it: ``steering``.
+    Columns and questions: ``base``; its calendar: ``planning``; how it comes into being: ``starting``; its
+    invoices: ``billing following``; what staff do to it: ``steering``.
     """
 
     objects = OrderQuerySet.as_manager()

@@ -20,7 +20,7 @@ from billing.models.event import Event
 from billing.models.guard import Actor, Deed, Invalid, NotAllowed, OneTimeKey, may, once, tell
 from billing.models.invoice import Invoice
 from billing.models.line import InvoiceLine, LineInput
-from billing.models.orders.base import OrderBase
+from billing.models.orders.following import Following
 from billing.models.orders.line import OrderLine
 from billing.models.product import Product
 from billing.models.terms import OrderTerms
@@ -28,7 +28,7 @@ from billing.statuses import Missed, OrderKind
 from contacts.models import Contact
 
 
-class Starting(OrderBase):
+class Starting(Following):
     class Meta:
         abstract = True
 
@@ -87,6 +87,7 @@ class Starting(OrderBase):
         def work() -> Event:
             used_once.refuse_used()
             check_zone(zone)
+            check_currency(currency)
             order = cls(
                 **_columns(terms),
                 contact=contact,
@@ -193,6 +194,13 @@ def check_zone(zone: str) -> None:
     if zone not in available_timezones():
         rule = _now("Time zone is “%(zone)s”: write an IANA name such as Europe/London.")
         raise Invalid(rule % {"zone": zone[:40]}, field="zone")
+
+
+def check_currency(currency: str) -> None:
+    """Raise Invalid for a code that is no currency."""
+    if currency not in money.EXPONENTS:
+        rule = _now("Currency is “%(currency)s”: it is not in ISO 4217.")
+        raise Invalid(rule % {"currency": currency}, field="currency")
 
 
 def check_card(card: Card | None, contact: Contact) -> Card | None:
