@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -11,7 +10,6 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -19,18 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from billing import money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField, check_precision
-from billing.forms.orders import OrderForm, card_choices, missed_field, quantity_field, shown, tax_choices
+from billing.forms.ordering import OrderForm, card_choices, missed_field, quantity_field, shown, tax_choices
 from billing.forms.preview import Preview
+from billing.forms.products import OffersProducts, ProductField
 from billing.models import Card, Event, LineInput, Order, Product
 from billing.models.orders.steering import Taxation
 from billing.models.terms import MOST_PAYMENTS, OrderTerms, rhythm_of
 from billing.money import ZERO
 from billing.periods import MOST_EVERY, Interval
-from billing.statuses import Missed, OrderKind, SoldAs, Unit
+from billing.statuses import Missed, OrderKind, Unit
 from contacts.models import Contact
 
-OFFERED = 200
-"""Products that the page names; any other one is typed."""
 AS_THE_PRODUCT = _("As the product says")
 FIRST_DATES = 3
 
@@ -57,18 +54,12 @@ def one_of(label: Any, choices: list[tuple[str, Any]]) -> forms.ChoiceField:
     )
 
 
-class BeginForm(OrderForm):
+class BeginForm(OffersProducts, OrderForm):
     """What is left empty is the product's; without a product the terms must be said."""
 
     verb = "begin"
     rarely = frozenset({"trial_payments", "trial_price", "setup_fee", "zone", "missed"})
-    product = PlainTextField(
-        label=_("Product"),
-        max_length=200,
-        required=False,
-        widget=forms.TextInput(attrs={"list": "products", "autocomplete": "off"}),
-        help_text=_("SKU or name. Leave it empty to sell something else."),
-    )
+    product = ProductField(help_text=_("SKU or name. Leave it empty to sell something else."))
     description = PlainTextField(label=_("Description"), max_length=200, required=False)
     unit_price = AmountField(label=_("Price"), min_value=0, required=False)
     quantity = quantity_field(initial="1")
@@ -122,34 +113,18 @@ class BeginForm(OrderForm):
         self.fields["missed"].initial = Missed.EVERY
         self.sold: Product | None = None
 
-    @cached_property
-    def products(self) -> list[Product]:
-        """Products to choose from, sold as subscriptions or on plans."""
-        offered = Product.objects.filter(is_active=True).exclude(sold_as=SoldAs.ONCE)
-        return list(offered.order_by("name", "id")[:OFFERED])
-
     @property
     def title(self) -> str:
         return self.contact.name
 
     # -- reading what was typed, and the product for the rest
 
-    def clean_product(self) -> str:
-        typed: str = self.cleaned_data["product"]
-        if typed:
-            known = Product.objects.select_related("tax_rate").filter(is_active=True)
-            found = known.filter(Q(sku__iexact=typed) | Q(name__iexact=typed)).order_by("id").first()
-            if found is None:
-                rule = _now("Product is “%(value)s”: no product has this SKU or name.")
-                raise ValidationError(rule % {"value": typed[:40]})
-            self.sold = found
-        return typed
-
     def clean_card(self) -> Card | None:
         return self.cards.get(self.cleaned_data["card"])
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
+        self.sold = given.get("product")
         self._fill(given)
         if given.get("currency") not in money.EXPONENTS:
             rule = _now("Currency is “%(value)s”: write a code of ISO 4217 such as USD.")

@@ -5,118 +5,36 @@ What it does is the model's method.
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import User
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money, periods
 from billing.actions import ACTIONS
 from billing.forms.days import DayField
-from billing.forms.dialog import Dialog, Subject
-from billing.forms.fields import AmountField, NumberField, PlainTextField, check_precision
+from billing.forms.fields import AmountField, PlainTextField, check_precision
+from billing.forms.ordering import OrderForm, card_choices, missed_field, quantity_field, shown, tax_choices
 from billing.forms.preview import Change, Preview
-from billing.models import Card, Invoice, Order, TaxRate
+from billing.forms.products import OffersProducts, ProductField
+from billing.models import Card, Product
 from billing.models.orders.steering import Taxation, left_out_words
 from billing.money import ZERO
-from billing.statuses import Missed, OrderStatus, PastDue
+from billing.statuses import OrderStatus, PastDue
 
 KEPT = "kept"
 """The choice that leaves a line's tax as it is: its rate may have changed or be withdrawn since."""
-NO_CARD = "none"
 MONEY_STAYS = _("No money moves.")
 
 
-def shown(day: date | None) -> str:
-    return date_format(day, "j M Y") if day else _now("never")
-
-
-def tax_choices() -> dict[str, tuple[str, Taxation]]:
-    """Label and percentage of each rate that is offered, by its value, with none at the head."""
-    found = {"": (_now("No tax"), Taxation(None, ZERO))}
-    for rate in TaxRate.objects.filter(is_active=True):
-        found[str(rate.pk)] = (str(rate), Taxation(rate.pk, rate.percent))
-    return found
-
-
-def card_choices(cards: dict[str, Card]) -> list[tuple[str, str]]:
-    none = _now("No card: each payment waits until somebody pays it")
-    return [*((pk, card.choice_label) for pk, card in cards.items()), (NO_CARD, none)]
-
-
-class OrderForm(Dialog):
-    """A dialog on one order."""
-
-    def __init__(self, *args: Any, order: Order, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, about=order, user=user, **kwargs)
-        self.order = order
-
-    @property
-    def subject(self) -> Subject:
-        return self.order
-
-    def show(self, amount: Decimal) -> str:
-        return self.order.show(amount)
-
-    @property
-    def next_stays(self) -> Change:
-        return self.next_becomes(self.next_now)
-
-    @property
-    def next_now(self) -> str:
-        return _now("when resumed") if self.order.is_paused else shown(self.order.next_charge_on)
-
-    def next_becomes(self, after: str) -> Change:
-        return Change(_now("Next charge"), self.next_now, after)
-
-    def status_becomes(self, status: str) -> Change:
-        return Change(_now("Status"), self.order.status_label, str(OrderStatus(status).label))
-
-    @cached_property
-    def owed(self) -> list[Invoice]:
-        return self.order.owed()
-
-    @property
-    def owed_words(self) -> str:
-        sums = self.show(sum((invoice.balance for invoice in self.owed), ZERO))
-        numbers = ", ".join(map(str, self.owed))
-        return _now("%(sums)s on %(numbers)s") % {"sums": sums, "numbers": numbers} if self.owed else ""
-
-
-def quantity_field(**more: Any) -> NumberField:
-    return NumberField(
-        label=_("Quantity"),
-        min_value=Decimal("0.001"),
-        max_value=Decimal("999999999.999"),
-        decimal_places=3,
-        **more,
-    )
-
-
-def missed_field() -> forms.ChoiceField:
-    return forms.ChoiceField(
-        label=_("If the desk was stopped"),
-        choices=Missed.choices,
-        error_messages={
-            "required": _("If the desk was stopped is missing: choose one."),
-            "invalid_choice": _("If the desk was stopped is “%(value)s”: choose one of the list."),
-        },
-    )
-
-
-class EditOrderForm(OrderForm):
+class EditOrderForm(OffersProducts, OrderForm):
     verb = "edit"
+    product = ProductField(help_text=_("SKU or name. Leave it empty to ask for something else."))
     description = PlainTextField(
-        label=_("Product or description"),
-        max_length=200,
-        error_messages={"required": _("Product or description is missing.")},
+        label=_("Description"), max_length=200, error_messages={"required": _("Description is missing.")}
     )
     quantity = quantity_field()
     unit_price = AmountField(label=_("Price"), min_value=0)
@@ -133,7 +51,8 @@ class EditOrderForm(OrderForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.line = self.order.lines.order_by("position", "id").first()
+        lines = self.order.lines.select_related("product")
+        self.line = lines.order_by("position", "id").first()
         assert self.line is not None  # an order asks for something
         kept = Taxation(self.line.tax_rate_id, self.line.tax_percent)
         percent = f"{kept.percent.normalize():f}"
@@ -150,6 +69,7 @@ class EditOrderForm(OrderForm):
         assert self.line is not None
         self.fields["next_charge_on"].disabled = not self.order.next_charge_on
         offered = {
+            "product": self._product_now(),
             "description": self.line.description,
             "quantity": f"{self.line.quantity.normalize():f}",
             "unit_price": money.plain(self.line.unit_price, self.order.currency),
@@ -160,6 +80,16 @@ class EditOrderForm(OrderForm):
         }
         for name, value in offered.items():
             self.fields[name].initial = value
+
+    def _product_now(self) -> str:
+        product, field = self.line.product if self.line else None, self.fields["product"]
+        assert isinstance(field, ProductField)
+        field.kept = product
+        return product.sku or product.name if product else ""
+
+    def clean_product(self) -> Product | None:
+        product: Product | None = self.cleaned_data["product"]
+        return product
 
     def clean_unit_price(self) -> Decimal:
         price: Decimal = self.cleaned_data["unit_price"]

@@ -15,13 +15,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from billing.models import Event, Invoice, Order
+from billing.models import Event, Invoice, Order, Product
 from billing.models.guard import AlreadyDone, Invalid, NotOffered, Stale
 from billing.models.orders.steering import Steering, Taxation
 from billing.statuses import InvoiceStatus, Missed, OrderStatus, PastDue, PaymentMethod
 from billing.tasks import bill_due_orders, charge_due_invoices, tick
 from tests.attempts.desk import CHARGED_LOST, assert_books_agree, moved
-from tests.factories import APPROVES, DECLINES, CardFactory, OrderFactory, UserFactory
+from tests.factories import APPROVES, DECLINES, CardFactory, OrderFactory, ProductFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 DUE = datetime(2026, 3, 31, tzinfo=UTC)
@@ -44,6 +44,7 @@ def fresh(order: Order) -> Order:
 
 def edit(order: Order, **changed: Any) -> Event:
     asked: dict[str, Any] = {
+        "product": None,
         "description": "Garden club",
         "quantity": Decimal(1),
         "unit_price": Decimal(30),
@@ -98,6 +99,25 @@ def test_tax_is_asked_for_with_every_payment() -> None:
     order = OrderFactory.create()
     edit(order, tax=Taxation(None, Decimal(20)))
     assert fresh(order).amount == 36
+
+
+def test_an_order_may_be_for_another_product_from_then_on(client: Client) -> None:
+    client.force_login(UserFactory.create(role="Support"))
+    first, second = ProductFactory.create(sku="CLUB"), ProductFactory.create(name="Large club", sku="")
+    order = OrderFactory.create()
+    order.lines.update(product=first, sku="CLUB")
+    page = client.get(f"/orders/{order.pk}/edit/").content.decode()
+    assert 'name="product" value="CLUB"' in page
+    Product.objects.filter(pk=first.pk).update(is_active=False)
+    kept = {"description": "Club", "quantity": "1", "unit_price": "9", "missed": "every", "product": "CLUB"}
+    assert client.post(f"/orders/{order.pk}/edit/", kept).status_code == 302
+    assert order.lines.get().product == first
+    asked = {"description": "Large", "quantity": "1", "unit_price": "9", "missed": "every"}
+    refused = client.post(f"/orders/{order.pk}/edit/", {**asked, "product": "Nothing"})
+    assert refused.status_code == 422
+    assert "Product is “Nothing”: no product has this SKU or name." in refused.content.decode()
+    assert client.post(f"/orders/{order.pk}/edit/", {**asked, "product": "large CLUB"}).status_code == 302
+    assert (order.lines.get().product, order.lines.get().sku) == (second, "")
 
 
 # -- the card

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -18,7 +18,9 @@ from billing.models.card import Card
 from billing.models.event import Event
 from billing.models.guard import Actor, Deed, NotAllowed, Stale, guarded, may
 from billing.models.invoice import Invoice
+from billing.models.line import LineInput
 from billing.models.orders.starting import Starting, check_card
+from billing.models.product import Product
 from billing.statuses import OrderStatus, PastDue
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Steering(Starting):
         self,
         by: Actor,
         *,
+        product: Product | None,
         description: str,
         quantity: Decimal,
         unit_price: Decimal,
@@ -55,9 +58,16 @@ class Steering(Starting):
         Moving the next charge moves all that follow: they are counted from it. Raises Invalid.
         """
         before, was_next = self.amount, self.next_words
-        changed = {"description": description, "quantity": quantity, "unit_price": unit_price}
-        first, *others = self.regular_lines()
-        line = replace(first, **changed, tax_rate_id=tax.rate_id, tax_percent=tax.percent)  # type: ignore[arg-type]
+        others = self.regular_lines()[1:]
+        line = LineInput(
+            description=description,
+            quantity=quantity,
+            unit_price=unit_price,
+            sku=product.sku if product else "",
+            product_id=product.pk if product else None,
+            tax_rate_id=tax.rate_id,
+            tax_percent=tax.percent,
+        )
         self.lines.all().delete()
         self.put_lines([line, *others])
         if self.next_charge_on and next_charge_on and next_charge_on != self.next_charge_on:
