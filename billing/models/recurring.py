@@ -73,8 +73,8 @@ class Recurring(Editing):
     def charge_by_itself(self, *, at: datetime) -> None:
         """Charge the order's card with all that is owed, through an attempt like any other.
 
-        Without a card that could pay, the timeline says so and the invoice stays as it is. Raises NotOffered
-        and Invalid when the invoice changed at this moment: its claim ends, and the next run looks again.
+        Without a card that could pay, the timeline says so and the invoice stays as it is. Raises Refused
+        when the invoice has changed since it was claimed: the claim ends, and a later run looks again.
         """
         order = self.row.order
         assert order is not None  # a constraint of the table
@@ -85,7 +85,8 @@ class Recurring(Editing):
             words = {"card": card, "order": order}
             self._tell_unchargeable(_now("%(card)s of %(order)s has expired") % words)
         else:
-            self.row.pay(None, source=card, amount=self.balance, send_receipt=order.send_invoices)
+            receipt = order.send_invoices
+            self.row.pay(None, source=card, amount=self.balance, send_receipt=receipt, seen=self.version)
 
     def _tell_unchargeable(self, why: str) -> None:
         with transaction.atomic(durable=True):

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from billing.models import Attempt, Event, Invoice, Mail, Order, Payment
 from billing.models.attempt import GRACE
+from billing.models.base import LEASE
+from billing.models.guard import Stale
 from billing.statuses import InvoiceStatus, Missed, OrderStatus, PaymentMethod
 from billing.tasks import bill_due_orders, charge_due_invoices, resolve_attempts, tick
 from tests.attempts.desk import AUTHENTICATES, CHARGED_LOST, UNCHARGED_LOST, assert_books_agree, moved
@@ -285,6 +287,27 @@ def test_a_charge_by_hand_takes_the_place_of_the_one_that_was_due() -> None:
     )
     assert Invoice.objects.get().charge_due_at is None
     assert not charge_due_invoices(DUE + timedelta(days=1))
+
+
+@pytest.mark.parametrize("meanwhile", ["mark_unpaid", "part", "again"])
+def test_a_worker_that_slept_after_its_claim_charges_nothing(meanwhile: str) -> None:
+    OrderFactory.create(number=DECLINES)
+    bill_due_orders(DUE)
+    claimed = Invoice.objects.claim_charge(DUE)
+    assert claimed
+    other = Invoice.objects.get()
+    match meanwhile:
+        case "mark_unpaid":
+            other.mark_unpaid(None)
+        case "part":
+            other.pay(None, source=PaymentMethod.CASH, amount=Decimal(10))
+        case "again":
+            charge_due_invoices(DUE + LEASE)
+    attempts = Attempt.objects.count()
+    with pytest.raises(Stale):
+        claimed.charge_by_itself(at=DUE)
+    assert Attempt.objects.count() == attempts
+    assert_books_agree()
 
 
 @pytest.mark.parametrize("deed", ["void", "write_off", "mark_unpaid"])
