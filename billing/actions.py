@@ -15,7 +15,14 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing.statuses import DisputeState, InvoiceStatus, NoticeState, PaymentStatus, UnmatchedState
+from billing.statuses import (
+    DisputeState,
+    InvoiceStatus,
+    NoticeState,
+    OrderStatus,
+    PaymentStatus,
+    UnmatchedState,
+)
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 Statuses = (
     frozenset[InvoiceStatus]
     | frozenset[PaymentStatus]
+    | frozenset[OrderStatus]
     | frozenset[UnmatchedState]
     | frozenset[DisputeState]
     | frozenset[NoticeState]
@@ -154,6 +162,32 @@ PAYMENT_ACTIONS = by_name(
 )
 """What the row menu of a payment can hold. Payments are never edited or deleted."""
 
+RUNNING = frozenset({OrderStatus.ACTIVE, OrderStatus.PAST_DUE})
+"""Orders that the billing run bills."""
+UNENDED = RUNNING | {OrderStatus.PAUSED}
+"""Open orders: these use their card, and may be steered."""
+
+
+def _order(
+    name: str, label: StrOrPromise, on: Iterable[OrderStatus], can_be: StrOrPromise, **more: object
+) -> Action:
+    return Action(name, label, frozenset(on), can_be, f"{name}_order", **more)  # type: ignore[arg-type]
+
+
+ORDER_ACTIONS = by_name(
+    _order("edit", _("Edit"), UNENDED, _("edited")),
+    _order("change_card", _("Change card"), UNENDED, _("given another card")),
+    _order("pause", _("Pause"), RUNNING, _("paused"), needs=("nothing_to_come",)),
+    _order("resume", _("Resume"), {OrderStatus.PAUSED}, _("resumed")),
+    _order("cancel", _("Cancel"), UNENDED, _("cancelled"), danger=True),
+)
+"""What the row menu of an order can hold. Forgiving what is past due takes *Write off* as well."""
+
+ORDER_STEPS = by_name(
+    Action("begin", _("New subscription or plan"), frozenset({OrderStatus.ACTIVE}), _("begun"), "add_order"),
+)
+"""What is not done to an order that exists."""
+
 
 MONEY_ACTIONS = by_name(
     Action(
@@ -203,6 +237,9 @@ def permissions_of(actions: dict[str, Action], what: str) -> list[tuple[str, Str
 
 INVOICE_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
     (action.permission, f"Can {action.name.replace('_', ' ')} invoices") for action in ACTIONS.values()
+]
+ORDER_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
+    (action.permission, f"Can {action.name.replace('_', ' ')} orders") for action in ORDER_ACTIONS.values()
 ]
 PAYMENT_PERMISSIONS = [
     (action.permission, f"Can {action.name} payments") for action in PAYMENT_ACTIONS.values()

@@ -25,6 +25,8 @@ from billing.models import (
     GatewayEvent,
     Invoice,
     Mail,
+    Order,
+    OrderLine,
     Payment,
     Product,
     Series,
@@ -32,7 +34,7 @@ from billing.models import (
     UnmatchedMoney,
 )
 from billing.models.guard import Refused
-from billing.templatetags.rows import Entry, invoice_entries, payment_entries
+from billing.templatetags.rows import Entry, invoice_entries, order_entries, payment_entries
 
 admin.site.site_header = _("Counterfoil · back office")
 admin.site.site_title = _("Counterfoil")
@@ -112,6 +114,27 @@ class PaymentAdmin(RecordAdmin):
         return payment_entries(record, request.user, quote(request.path))
 
 
+class OrderLineInline(ReadOnly, admin.TabularInline[OrderLine, Order]):
+    model = OrderLine
+    extra = 0
+    fields = readonly_fields = ("description", "sku", "quantity", "unit_price", "tax_percent")
+
+
+@admin.register(Order)
+class OrderAdmin(RecordAdmin):
+    list_display = ("__str__", "contact", "summary", "amount", "currency", "next_charge_on", "card", "status")
+    list_filter = ("status", "kind", "currency", "next_charge_on")
+    list_select_related = ("contact", "card")
+    search_fields = ("summary", "contact__name")
+    inlines: ClassVar = [OrderLineInline]
+
+    def entries(self, record: Order, request: HttpRequest) -> list[Entry]:
+        return order_entries(record, request.user, quote(request.path))
+
+    def view_on_site(self, obj: Any) -> str:
+        return reverse("billing:order", args=[obj.pk])
+
+
 @admin.register(Attempt)
 class AttemptAdmin(RecordAdmin):
     list_display = ("started_at", "invoice", "kind", "state", "amount", "currency", "gateway", "message")
@@ -184,11 +207,24 @@ class DisputeAdmin(RecordAdmin):
 
 @admin.register(Product)
 class ProductAdmin(admin.ModelAdmin[Product]):
-    list_display = ("name", "sku", "price_shown", "tax_rate", "is_active")
-    list_filter = ("is_active", "currency", "tax_rate")
+    list_display = ("name", "sku", "price_shown", "terms", "tax_rate", "is_active")
+    list_filter = ("is_active", "sold_as", "currency", "tax_rate")
     list_select_related = ("tax_rate",)
     search_fields = ("name", "sku")
     show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("name", "sku", ("price", "currency"), "tax_rate", "is_active")}),
+        (
+            _("How it is sold"),
+            {
+                "description": _("A subscription goes on until it is cancelled; a plan has its payments."),
+                "fields": (
+                    *("sold_as", ("every", "unit"), "payments"),
+                    *(("trial_days", "trial_payments", "trial_price"), "setup_fee", "delay_days"),
+                ),
+            },
+        ),
+    )
 
     @admin.display(description=_("price"), ordering="price")
     def price_shown(self, product: Product) -> str:

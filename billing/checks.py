@@ -17,13 +17,16 @@ from billing.actions import (
     DISPUTE_ACTIONS,
     MONEY_ACTIONS,
     NOTICE_ACTIONS,
+    ORDER_ACTIONS,
     PAYMENT_ACTIONS,
     STEPS,
     Action,
 )
-from billing.forms.actions import FORMS, PAYMENT_FORMS, ActionForm
+from billing.forms.actions import FORMS, PAYMENT_FORMS
+from billing.forms.dialog import Dialog
+from billing.forms.orders import ORDER_FORMS
 from billing.forms.records import DISPUTE_FORMS, MONEY_FORMS, NOTICE_FORMS, RecordForm
-from billing.models import Dispute, GatewayEvent, Invoice, Payment, UnmatchedMoney
+from billing.models import Dispute, GatewayEvent, Invoice, Order, Payment, UnmatchedMoney
 
 METHODS = {"delete": "discard"}
 """Verbs whose method has another name than the action, because Django's own method has it."""
@@ -34,26 +37,31 @@ OWN_PAGE = frozenset({"edit", "issue"})
 GUARD = frozenset({"self", "by", "key", "seen", "at"})
 
 
-Forms = Mapping[str, type[ActionForm] | type[RecordForm]]
-TABLES: tuple[tuple[type[Model], dict[str, Action], Forms], ...] = (
-    (Invoice, {**ACTIONS, **STEPS}, FORMS),
-    (Payment, PAYMENT_ACTIONS, PAYMENT_FORMS),
-    (UnmatchedMoney, MONEY_ACTIONS, MONEY_FORMS),
-    (Dispute, DISPUTE_ACTIONS, DISPUTE_FORMS),
-    (GatewayEvent, NOTICE_ACTIONS, NOTICE_FORMS),
+Forms = Mapping[str, type[Dialog] | type[RecordForm]]
+NONE: frozenset[str] = frozenset()
+TABLES: tuple[tuple[type[Model], dict[str, Action], Forms, frozenset[str]], ...] = (
+    (Invoice, {**ACTIONS, **STEPS}, FORMS, OWN_PAGE),
+    (Payment, PAYMENT_ACTIONS, PAYMENT_FORMS, NONE),
+    (Order, ORDER_ACTIONS, ORDER_FORMS, NONE),
+    (UnmatchedMoney, MONEY_ACTIONS, MONEY_FORMS, NONE),
+    (Dispute, DISPUTE_ACTIONS, DISPUTE_FORMS, NONE),
+    (GatewayEvent, NOTICE_ACTIONS, NOTICE_FORMS, NONE),
 )
 
 
 @register("billing")
 def every_action_is_whole(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for model, table, forms in TABLES:
+    for model, table, forms, own_page in TABLES:
         for action in table.values():
-            found += [Error(problem, id="billing.E001") for problem in problems(model, action, forms)]
+            wrong = problems(model, action, forms, own_page)
+            found += [Error(problem, id="billing.E001") for problem in wrong]
     return found
 
 
-def problems(model: type[Model], action: Action, forms: Forms) -> list[str]:
+def problems(
+    model: type[Model], action: Action, forms: Forms, own_page: frozenset[str] = OWN_PAGE
+) -> list[str]:
     """What is missing or contradictory about one line of the table."""
     found = [
         f"{model.__name__}.{need} is missing; “{action.name}” needs it."
@@ -65,7 +73,7 @@ def problems(model: type[Model], action: Action, forms: Forms) -> list[str]:
     method = getattr(model, METHODS.get(action.name, action.name), None)
     if method is None:
         return [*found, f"{model.__name__} has no method for “{action.name}”."]
-    if action.name in OWN_PAGE:
+    if action.name in own_page:
         return found
     if action.name not in forms:
         return [*found, f"No dialog asks for “{action.name}”."]

@@ -23,8 +23,15 @@ from django_filters import ChoiceFilter, Filter, FilterSet, MultipleChoiceFilter
 from billing import money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField
-from billing.models import Invoice, Payment
-from billing.statuses import InvoiceStatus, PaymentMethod, PaymentStatus, PaymentType
+from billing.models import Invoice, Order, Payment
+from billing.statuses import (
+    InvoiceStatus,
+    OrderKind,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    PaymentType,
+)
 from contacts.models import Contact
 
 LARGEST_ID = 2**63 - 1
@@ -34,7 +41,7 @@ LONGEST_QUERY = 2000
 MOST_IDS = 10_000
 """Rows ticked one by one; SQLite takes no more than 32,766 values in a query."""
 
-Order = tuple[Any, ...]
+Sorting = tuple[Any, ...]
 
 
 class DayFilter(Filter):  # type: ignore[misc]  # django-filter brings no types
@@ -71,7 +78,7 @@ class IdFilter(Filter):  # type: ignore[misc]
         super().__init__(min_value=1, max_value=LARGEST_ID, decimal_places=0, **kwargs)
 
 
-def in_order(name: str) -> dict[str, Order]:
+def in_order(name: str) -> dict[str, Sorting]:
     """Both orders of a column that is never empty, each with a unique tail so that pages never overlap."""
     return {name: (name, "id"), f"-{name}": (f"-{name}", "-id")}
 
@@ -103,7 +110,7 @@ def search_field(label: Any, what: Any) -> TextFilter:
 class ListFilter(FilterSet):  # type: ignore[misc]
     """Filters of one list. ``sorts`` names its orders; ``preset`` is the one without being asked for."""
 
-    sorts: ClassVar[dict[str, Order]] = {}
+    sorts: ClassVar[dict[str, Sorting]] = {}
     preset: ClassVar[str] = ""
 
     contact = IdFilter(field_name="contact_id", label=_("Contact"), widget=forms.HiddenInput)
@@ -237,6 +244,36 @@ class PaymentFilter(ListFilter):
 
     def at_most(self, rows: QuerySet[Payment], name: str, amount: Any) -> QuerySet[Payment]:
         return rows.alias(size=Abs("amount")).filter(size__lte=amount)
+
+
+class OrderFilter(ListFilter):
+    preset = "next"
+    sorts: ClassVar = {
+        # those that will not be charged again stand at the end
+        "next": (F("next_charge_on").asc(nulls_last=True), "id"),
+        "-next": (F("next_charge_on").desc(nulls_last=True), "-id"),
+        **in_order("amount"),
+    }
+
+    q = search_field(_("Search"), _("Product, name, e-mail"))
+    status = MultipleChoiceFilter(
+        choices=OrderStatus.choices,
+        label=_("Status"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages=unknown(_("Status")),
+    )
+    kind = choices_of(_("Kind"), OrderKind)
+    next_from = DayFilter(field_name="next_charge_on", lookup_expr="gte", label=_("Next charge from"))
+    next_to = DayFilter(field_name="next_charge_on", lookup_expr="lte", label=_("Next charge to"))
+    gateway = TextFilter(field_name="card__gateway", label=_("Gateway"), max_length=20)
+    currency = CurrencyFilter(label=_("Currency"), max_length=3)
+
+    class Meta:
+        model = Order
+        fields: ClassVar[list[str]] = []
+
+    def search(self, rows: QuerySet[Order], name: str, text: str) -> QuerySet[Order]:
+        return self.narrowed(rows, text, ("summary",))
 
 
 class Unreadable(Exception):

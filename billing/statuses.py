@@ -117,3 +117,57 @@ class MailState(TextChoices):
 class RefundRoute(TextChoices):
     GATEWAY = "gateway", _("Through the gateway that took it")
     RECORDED = "recorded", _("Record only: the money went back another way")
+
+
+class SoldAs(TextChoices):
+    ONCE = "once", _("Once")
+    SUBSCRIPTION = "subscription", _("Subscription")
+    PLAN = "plan", _("Payment plan")
+
+
+class Unit(TextChoices):
+    """The units that ``periods`` counts in."""
+
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
+    MONTH = "month", _("Month")
+    QUARTER = "quarter", _("Quarter")
+    YEAR = "year", _("Year")
+
+
+class OrderKind(TextChoices):
+    SUBSCRIPTION = "subscription", _("Subscription")
+    PLAN = "plan", _("Payment plan")
+
+
+class OrderStatus(TextChoices):
+    ACTIVE = "active", _("Active")
+    PAST_DUE = "past_due", _("Past due")
+    PAUSED = "paused", _("Paused")
+    CANCELLED = "cancelled", _("Cancelled")
+    COMPLETED = "completed", _("Completed")
+
+
+_O = OrderStatus
+ORDER_TRANSITIONS: dict[OrderStatus, set[OrderStatus]] = {
+    _O.ACTIVE: {_O.PAST_DUE, _O.PAUSED, _O.CANCELLED, _O.COMPLETED},
+    _O.PAST_DUE: {_O.ACTIVE, _O.PAUSED, _O.CANCELLED, _O.COMPLETED},
+    _O.PAUSED: {_O.ACTIVE, _O.PAST_DUE, _O.CANCELLED, _O.COMPLETED},
+    _O.CANCELLED: set(),
+    _O.COMPLETED: set(),
+}
+"""What an order may become, and nothing else."""
+
+
+class Missed(TextChoices):
+    """What becomes of periods that nobody billed on their day."""
+
+    EVERY = "every", _("Bill every missed period")
+    CURRENT = "current", _("Bill only the current one")
+
+
+class PastDue(TextChoices):
+    """What becomes of the unpaid invoices of an order that is cancelled."""
+
+    LEAVE = "leave", _("Leave it owed: invoices and retries go on")
+    FORGIVE = "forgive", _("Forgive it: write the invoices off")

@@ -1,4 +1,5 @@
-"""What is done without anybody asking: sending mails, asking gateways, and acting on what they tell.
+"""What is done without anybody asking: billing orders and charging them, sending mails, asking gateways, and
+acting on what they tell.
 
 Every row that waits carries its due time, and is claimed before it is worked on: any number of workers may
 run these at once, and one that dies leaves nothing that the next run does not find.
@@ -21,8 +22,10 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from billing import gateways, mail
 from billing.gateways import NoAnswer, NotOurGateway
-from billing.models import Attempt, GatewayEvent, Job, Mail
+from billing.models import Attempt, GatewayEvent, Invoice, Job, Mail, Order
+from billing.models.guard import Refused
 from billing.models.mail import MOST_TRIES
+from billing.models.orders.billing import BillingFailed
 
 log = logging.getLogger(__name__)
 
@@ -242,6 +245,48 @@ def _trouble_with(name: str) -> str:
     return ""
 
 
+# -- orders
+
+
+def bill_due_orders(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Make the invoice of each period that is due, the longest waiting first; how many.
+
+    An order that cannot be billed is logged and keeps the others from nothing; the next run tries it again.
+    """
+    counts, batch, failed = Counter[str](), Batch(limit, proceed), set[int]()
+    while batch.goes_on():
+        try:
+            if Order.bill_next(now, leave_out=failed) is None:
+                break
+            counts["billed"] += 1
+        except BillingFailed as failure:
+            log.exception("Order %s could not be billed", failure.order)
+            failed.add(failure.order)
+            counts["failed"] += 1
+    return counts
+
+
+def charge_due_invoices(
+    now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always
+) -> Counter[str]:
+    """Charge the cards of orders for the invoices whose time has come; how many were started or put off."""
+    counts, batch = Counter[str](), Batch(limit, proceed)
+    while batch.goes_on():
+        invoice = Invoice.objects.claim_charge(now)
+        if invoice is None:
+            break
+        try:
+            invoice.charge_by_itself(at=now)
+            counts["dealt with"] += 1
+        except Refused as refusal:
+            log.warning("%s was not charged now: %s", invoice, refusal)
+            counts["put off"] += 1
+        except Exception:
+            log.exception("%s could not be charged", invoice)
+            counts["failed"] += 1
+    return counts
+
+
 # -- all of it
 
 
@@ -266,8 +311,10 @@ JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "act_on_notices": lambda now, proceed: act_on_notices(now, proceed=proceed),
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
     "check_gateways": lambda now, proceed: check_gateways(),
+    "bill_due_orders": lambda now, proceed: bill_due_orders(now, proceed=proceed),
+    "charge_due_invoices": lambda now, proceed: charge_due_invoices(now, proceed=proceed),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
-"""In this order: a settled attempt may bring a receipt, which then leaves with the same tick."""
+"""In this order: an order that is billed is charged, and its receipt leaves, with the same tick."""
 PERIODS = {"check_gateways": timedelta(minutes=5)}
 """How far two runs of a job are apart; the others run each time."""

@@ -11,6 +11,7 @@ from billing.views import (
     health,
     invoices,
     lists,
+    orders,
     public,
     purchases,
     records,
@@ -18,12 +19,14 @@ from billing.views import (
 )
 
 register_converter(act.ActionConverter, "action")
+register_converter(orders.OrderActionConverter, "order_action")
 
 app_name = "billing"
 urlpatterns = [
     path("contacts/<int:pk>/purchases/", purchases.purchases, name="purchases"),
     path("contacts/<int:pk>/timeline/", purchases.contact_timeline, name="contact_timeline"),
     path("contacts/<int:pk>/invoices/new/", editor.new, name="invoice_new"),
+    path("contacts/<int:pk>/orders/new/", orders.begin, name="order_new"),
     path("contacts/<int:pk>/cards/new/", cards.add, name="card_add"),
     path("contacts/<int:pk>/cards/<uuid:key>/", cards.come_back, name="card_return"),
     path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
@@ -38,6 +41,10 @@ urlpatterns = [
     path("invoices/<int:pk>/overdue/", invoices.ask_overdue, name="ask_overdue"),
     path("invoices/<int:pk>/why-not/", act.why_not, name="why_not"),
     path("invoices/<int:pk>/<action:action>/", act.act, name="act"),
+    path("orders/", lists.orders, name="orders"),
+    path("orders/<int:pk>/", orders.order, name="order"),
+    path("orders/<int:pk>/why-not/", orders.why_not, name="order_why_not"),
+    path("orders/<int:pk>/<order_action:action>/", orders.act, name="order_act"),
     path("totals/", editor.totals, name="totals"),
     path("products/", editor.product_search, name="product_search"),
     path("payments/", lists.payments, name="payments"),

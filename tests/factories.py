@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,18 @@ from factory.declarations import LazyAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Card, Header, Invoice, LineInput, Payment, Product, Series
+from billing.models import Card, Header, Invoice, LineInput, Order, Payment, Product, Series
 from billing.models.guard import Actor
-from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
+from billing.models.terms import OrderTerms
+from billing.statuses import (
+    InvoiceStatus,
+    Missed,
+    OrderKind,
+    OrderStatus,
+    PastDue,
+    PaymentMethod,
+    RefundRoute,
+)
 from contacts.models import Contact
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -198,3 +207,85 @@ class PaymentFactory(DjangoModelFactory[Payment]):
     ) -> Payment:
         invoice.pay(by, source=card or method, amount=amount, **given)
         return invoice.payments.latest("id")
+
+
+class OrderFactory(DjangoModelFactory[Order]):
+    """A monthly subscription of 30 dollars from ``first_charge_on``, charged to a card that approves.
+
+    ``number`` is the card's, empty for none; ``payments`` makes it a plan; ``status`` is reached by the verbs
+    that lead there.
+    """
+
+    contact = SubFactory(ContactFactory)
+    price = Decimal(30)
+    lines = LazyAttribute(lambda given: [LineInput("Garden club", Decimal(1), given.price)])
+    currency = "USD"
+    every = 1
+    unit = "month"
+    payments = None
+    trial_payments = 0
+    trial_price = Decimal(0)
+    setup_fee = Decimal(0)
+    first_charge_on = date(2026, 3, 31)
+    zone = "UTC"
+    number = APPROVES
+    exp_year = 2040
+    send_invoices = True
+    missed = Missed.EVERY
+    status = OrderStatus.ACTIVE
+    at = NOON
+    by: Actor = None
+
+    class Meta:
+        model = Order
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[Order],
+        *,
+        number: str,
+        exp_year: int,
+        price: Decimal,
+        status: str,
+        payments: int | None,
+        **given: Any,
+    ) -> Order:
+        terms = OrderTerms(
+            kind=OrderKind.PLAN if payments else OrderKind.SUBSCRIPTION,
+            payments=payments,
+            **{name: given.pop(name) for name in TERMS},
+        )
+        contact = given["contact"]
+        card = CardFactory.create(contact=contact, number=number, exp_year=exp_year) if number else None
+        event = model_class.begin(given.pop("by"), terms=terms, card=card, **given)
+        assert event.order is not None
+        return _steer(event.order, OrderStatus(status))
+
+
+TERMS = ("every", "unit", "trial_payments", "trial_price", "setup_fee")
+
+
+def _steer(order: Order, status: OrderStatus) -> Order:
+    match status:
+        case OrderStatus.PAUSED:
+            order.pause(None)
+        case OrderStatus.CANCELLED:
+            order.cancel(None, past_due=PastDue.LEAVE, reason="Moved abroad")
+        case OrderStatus.PAST_DUE | OrderStatus.COMPLETED:
+            _bill_all(order, in_cash=status == OrderStatus.COMPLETED)
+    return order
+
+
+def _bill_all(order: Order, *, in_cash: bool) -> None:
+    """Ask for the payment that is next, or of a plan for all of them, and pay them or let nobody."""
+    last = order.payments_total or order.next_period
+    at = NOON + timedelta(days=366 * last)
+    while order.next_period <= last and Order.bill_next(at):
+        order.refresh_from_db()
+    for invoice in order.invoices.order_by("period"):
+        if in_cash:
+            invoice.pay(None, source=PaymentMethod.CASH, amount=invoice.balance, received_on=NOON.date())
+        else:
+            invoice.mark_unpaid(None)
+    order.refresh_from_db()

@@ -12,6 +12,7 @@ from billing.books.invoices import problems_of
 from billing.books.ledgers import gateway_problems
 from billing.books.moment import one_moment
 from billing.books.numbers import problems_of_numbers
+from billing.books.orders import problems_of_orders
 from billing.books.problem import Problem
 
 __all__ = ["Problem", "gateway_problems", "one_moment", "problems"]
@@ -22,3 +23,4 @@ def problems() -> Iterator[Problem]:
     for account in accounts():
         yield from problems_of(account)
     yield from problems_of_numbers()
+    yield from problems_of_orders()

@@ -4,11 +4,10 @@ model's method.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
@@ -19,65 +18,25 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.forms.days import DayField
+from billing.forms.dialog import Dialog, Subject
 from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
 from billing.forms.preview import Change, Preview
 from billing.mail import Message
-from billing.models import Card, Event, Invoice, Payment
+from billing.models import Card, Invoice, Payment
 from billing.models.refunding import Share, moves
 from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
 
-Subject = Invoice | Payment
 
-INCOMPLETE = _("The page came back incomplete: load it again.")
-"""For fields that nobody types."""
-
-
-class ActionForm(forms.Form):
-    """A dialog on one invoice. Its fields are what the verb takes; ``key`` and ``seen`` ride along.
-
-    ``key`` makes a second click harmless, ``seen`` notices that somebody else was quicker.
-    """
-
-    verb: ClassVar[str]
-    key = forms.UUIDField(widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE})
-    seen = forms.IntegerField(
-        widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE}
-    )
+class ActionForm(Dialog):
+    """A dialog on one invoice."""
 
     def __init__(self, *args: Any, invoice: Invoice, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.invoice, self.user = invoice, user
-        self.fields["key"].initial = uuid.uuid4
-        self.fields["seen"].initial = invoice.version
-
-    @classmethod
-    def asked(cls) -> list[str]:
-        """Names of the fields that the verb takes."""
-        return [name for name in cls.base_fields if name not in ("key", "seen")]
-
-    def do(self) -> Event:
-        """Call the verb with what was typed. Raises what the verb raises."""
-        method = getattr(self.subject, self.verb)
-        event: Event = method(self.user, **self.cleaned_data)
-        return event
+        super().__init__(*args, about=invoice, user=user, **kwargs)
+        self.invoice = invoice
 
     @property
     def subject(self) -> Subject:
         return self.invoice
-
-    def current(self, name: str) -> Any:
-        """The value of a field as it stands now, typed or initial, right or not; None when it cannot be
-        read.
-        """
-        field = self.fields[name]
-        value = self[name].data if self.is_bound else self.get_initial_for_field(field, name)
-        try:
-            return field.clean(value)
-        except ValidationError:
-            return None
-
-    def preview(self) -> Preview:
-        raise NotImplementedError
 
     def show(self, amount: Decimal) -> str:
         return self.invoice.show(amount)
@@ -378,10 +337,14 @@ class VoidForm(ReasonForm):
             changes=self.change_to(InvoiceStatus.VOIDED, Decimal(0)),
             money=_now("No money moves."),
             undo=_now("Voided is the end: it cannot be undone."),
-            warnings=list(self._paid_stays()),
+            warnings=list(self._what_stays()),
         )
 
-    def _paid_stays(self) -> Iterator[str]:
+    def _what_stays(self) -> Iterator[str]:
+        for order in self.invoice.started_orders.unended().order_by("pk"):
+            yield _now("%(order)s was started by it and goes on: cancel that too if it is not meant.") % {
+                "order": order
+            }
         if self.invoice.paid:
             yield _now(
                 "Voiding returns no money: %(paid)s stays paid. Refund it first if the customer should have"

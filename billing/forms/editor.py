@@ -46,6 +46,7 @@ class Totals:
     shipping: str
     shown: str
     lines: list[str]
+    terms: list[str]
     missing: list[str]
 
     @property
@@ -212,6 +213,7 @@ class Editor:
             shipping=money.show(sums["shipping"], currency),
             shown=money.show(sums["total"], currency),
             lines=[row.amount for row in self.lines.rows],
+            terms=[row.terms for row in self.lines.rows],
             missing=[*self.lines.uncounted(), *self.header.errors.get("shipping", [])],
         )
 

@@ -63,6 +63,8 @@ class Row:
     discount: str = ""
     tax: str = ""
     tax_select: str = field(default="", init=False)
+    terms: str = field(default="", init=False)
+    """What comes after this invoice, when the product is sold as a subscription or on a plan."""
     input: LineInput | None = field(default=None, init=False)
     """The line, when its figures can be read."""
     amount: str = field(default="", init=False)
@@ -190,12 +192,13 @@ class Lines:
 
     # -- one line
 
-    def _known_products(self) -> set[str]:
-        asked = {row.product for row in self.filled if is_id(row.product)}
-        known = Product.objects.filter(pk__in=[int(each) for each in asked]).values_list("pk", flat=True)
-        return {str(pk) for pk in known} if asked else set()
+    def _known_products(self) -> dict[str, str]:
+        """The terms of each product that a line names, by its id."""
+        asked = {int(row.product) for row in self.filled if is_id(row.product)}
+        known = Product.objects.filter(pk__in=asked) if asked else ()
+        return {str(product.pk): product.terms for product in known}
 
-    def _clean_row(self, row: Row, currency: str | None, products: set[str]) -> None:
+    def _clean_row(self, row: Row, currency: str | None, products: dict[str, str]) -> None:
         row.errors, row.input, values = {}, None, dict[str, Any]()
         for name, each in FIELDS.items():
             try:
@@ -204,6 +207,7 @@ class Lines:
                     check_precision(str(each.label), values[name], currency)
             except ValidationError as error:
                 row.errors[name] = " ".join(error.messages)
+        row.terms = products.get(row.product, "")
         if row.product and row.product not in products:
             row.errors["product"] = _now("Product is “%(value)s”: there is no such product.") % {
                 "value": row.product[:40]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
-from billing.forms.actions import INCOMPLETE
+from billing.forms.dialog import INCOMPLETE
 from billing.forms.fields import PlainTextField
 from billing.forms.preview import Change, Preview
 from billing.models import Dispute, Event, GatewayEvent, Invoice, Payment, UnmatchedMoney

@@ -12,6 +12,8 @@ from billing.models.invoice import Invoice
 from billing.models.job import Job
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.mail import Mail
+from billing.models.orders.line import OrderLine
+from billing.models.orders.order import Order
 from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
 from billing.models.series import Series
@@ -31,6 +33,8 @@ __all__ = [
     "Job",
     "LineInput",
     "Mail",
+    "Order",
+    "OrderLine",
     "Payment",
     "Product",
     "Series",

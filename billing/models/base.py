@@ -6,7 +6,7 @@ What can be done to it stands in the files named after the verbs.
 from __future__ import annotations
 
 import secrets
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, F, Max, Min, Q, Sum
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from billing.models.payment import Payment
 
 MAX_LINES = 2000
+LEASE = timedelta(minutes=10)
+"""How long a worker that claimed a charge is believed to be alive."""
+FOLLOWED = frozenset({"status", "awaiting_gateway", "charge_due_at"})
+"""What an order wants to know of its invoices."""
 NOT_IN_LISTS = ("note", "internal_note", "subtotal", "tax_total", "shipping", "issued_at", "created_at")
 
 
@@ -72,6 +76,22 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
 
     def unpaid(self) -> InvoiceQuerySet:
         return self.filter(status__in=OWING)
+
+    def charge_due(self, at: datetime) -> InvoiceQuerySet:
+        """Invoices that the desk charges by itself now, the longest waiting first."""
+        return self.filter(charge_due_at__lte=at).order_by("charge_due_at", "id")
+
+    def claim_charge(self, at: datetime) -> Invoice | None:
+        """The first that nobody else is claiming, for the caller alone to charge until the lease ends.
+
+        Whoever dies before the attempt is written down leaves it to the next run.
+        """
+        with transaction.atomic(durable=True):
+            due = self.charge_due(at).select_for_update(skip_locked=True, of=("self",)).first()
+            if due:
+                due.charge_due_at = at + LEASE
+                due.save(update_fields=["charge_due_at"])
+        return due
 
     def sales(self) -> InvoiceQuerySet:
         """Invoices that count as purchases: not drafts, not declined, not voided; row by row, ``is_sale``."""
@@ -130,7 +150,9 @@ class InvoiceBase(models.Model):
 
     ``subtotal`` to ``summary`` are caches of what the rows say; :meth:`recompute` alone writes them,
     ``verify_books`` checks them.
-    ``written_off_amount`` left the balance as bad debt. ``version`` counts changes, so that a dialog opened
+    ``written_off_amount`` left the balance as bad debt. ``order`` and ``period`` name the payment of an order
+    that the billing run asked for. From ``charge_due_at`` on the desk charges the order's card by itself.
+    ``version`` counts changes, so that a dialog opened
     on an older state is noticed.
     """
 
@@ -165,6 +187,17 @@ class InvoiceBase(models.Model):
 
     written_off_amount = amount_field(_("written off"), editable=False)
     awaiting_gateway = models.BooleanField(_("an attempt is in flight"), default=False, editable=False)
+    order = models.ForeignKey(
+        "billing.Order",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="invoices",
+        verbose_name=_("order"),
+        db_index=False,
+    )
+    period = models.PositiveIntegerField(_("payment no."), null=True, editable=False)
+    charge_due_at = models.DateTimeField(_("charged by itself"), null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     issued_at = models.DateTimeField(_("issued"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -176,6 +209,7 @@ class InvoiceBase(models.Model):
         events: RelatedManager[Event]
         mails: RelatedManager[Mail]
         contact_id: int
+        order_id: int | None
 
     FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
 
@@ -242,6 +276,17 @@ class InvoiceBase(models.Model):
                 % {"invoice": self, "status": self.get_status_display(), "balance": self.show(self.balance)}
             )
 
+    def timeline_of(self) -> dict[str, Any]:
+        """An event of an invoice belongs to its order's timeline too."""
+        return {
+            "invoice": self.row if self.pk else None,
+            "order_id": self.order_id,
+            "contact_id": self.contact_id,
+        }
+
+    def stop_paying(self) -> None:
+        self.row.close_pages()
+
     def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
         """The one-time key of a dialog on this invoice. A draft that was deleted is known by its name."""
         deleted = Q(invoice=None, subject=str(self))
@@ -304,9 +349,13 @@ class InvoiceBase(models.Model):
             raise Gone(_now("%(invoice)s does not exist any more.") % {"invoice": self}) from error
 
     def store(self, *names: str) -> None:
-        """Save the named columns as one change that open dialogs will notice."""
+        """Save the named columns as one change that open dialogs will notice, and its orders follow."""
         self.version += 1
-        self.save(update_fields=[*names, "version"])
+        if self.charge_due_at and not self.is_owing:
+            self.charge_due_at = None
+        self.save(update_fields=[*names, "charge_due_at", "version"])
+        if FOLLOWED & set(names):
+            self.row.tell_orders()
 
     def become(self, status: InvoiceStatus) -> None:
         """Change the status, for the caller to save. The one place that sets it.
@@ -393,6 +442,16 @@ def lifecycle_constraints() -> list[models.BaseConstraint]:
             name="invoice_written_off_by_status",
         ),
         models.CheckConstraint(condition=Q(balance__lte=F("total")), name="invoice_balance_within_total"),
+        models.UniqueConstraint(fields=["order", "period"], name="invoice_one_per_order_and_period"),
+        models.CheckConstraint(
+            condition=Q(order__isnull=True, period__isnull=True)
+            | Q(order__isnull=False, period__isnull=False),
+            name="invoice_of_an_order_has_its_period",
+        ),
+        models.CheckConstraint(
+            condition=Q(charge_due_at__isnull=True) | Q(status__in=sorted(OWING), order__isnull=False),
+            name="invoice_charged_by_itself_only_for_an_order",
+        ),
         *(
             models.CheckConstraint(condition=Q(**{f"{name}__gte": 0}), name=f"invoice_{name}_not_negative")
             for name in never_negative

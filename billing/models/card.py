@@ -8,10 +8,12 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import gateways
+from billing.actions import UNENDED
 from billing.gateways import CardDetails, reason_of
 from billing.models.event import Event
 from billing.models.guard import (
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from billing.models.attempt import Attempt
+    from billing.models.orders.order import Order
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ class Card(models.Model):
     if TYPE_CHECKING:
         contact_id: int
         attempts: RelatedManager[Attempt]
+        orders: RelatedManager[Order]
 
     class Meta:
         default_permissions = ("view", "add", "change")
@@ -184,6 +188,7 @@ class Card(models.Model):
         used_once = self.one_time_key(key, by, "remove_card")
         used_once.refuse_used()
         self._require(by)
+        self._require_unused()
         outside_transaction()
         try:
             gateways.get(self.gateway).detach_card(self.token)
@@ -196,6 +201,7 @@ class Card(models.Model):
         def work() -> Event:
             self._lock(by)
             used_once.refuse_used()
+            self._require_unused()
             self.is_default, self.removed_at = False, at
             self.save(update_fields=["is_default", "removed_at"])
             return self.note(by, "remove_card", _now("%(card)s was removed.") % {"card": self}, key)
@@ -205,7 +211,7 @@ class Card(models.Model):
     def _lock(self, by: Actor) -> None:
         """One lock per contact, so that two agents cannot both set a default."""
         Contact.objects.select_for_update(no_key=True).get(pk=self.contact_id)
-        self.refresh_from_db()
+        self.refresh_from_db(from_queryset=type(self).objects.select_for_update(of=("self",)))
         self._require(by)
 
     def _require(self, by: Actor) -> None:
@@ -216,6 +222,15 @@ class Card(models.Model):
         if self.attempts.filter(state__in=IN_FLIGHT).exists():
             raise NotOffered(
                 _now("%(card)s is being charged: wait for the card company's answer.") % {"card": self}
+            )
+
+    def _require_unused(self) -> None:
+        """Raise NotOffered while an open order is charged to it."""
+        used_by = list(self.orders.filter(status__in=UNENDED).order_by("pk")[:3])
+        if used_by:
+            words = {"card": self, "orders": get_text_list([str(each) for each in used_by], _now("and"))}
+            raise NotOffered(
+                _now("%(card)s is charged for %(orders)s: give the order another card first.") % words
             )
 
     def note(self, by: Actor, action: str, text: str, key: UUID | None) -> Event:

@@ -95,7 +95,7 @@ class Charging(InvoiceBase):
             card_token=card.token,
             send_receipt=send_receipt,
         )
-        self.awaiting_gateway = True
+        self.awaiting_gateway, self.charge_due_at = True, None
         self.store("awaiting_gateway")
         text = _now("Charge of %(amount)s to %(card)s started.")
         return Deed(
@@ -184,10 +184,12 @@ class Charging(InvoiceBase):
         if attempt.kind == AttemptKind.REFUND:
             self.row.book_refund(attempt, at=at)
         elif attempt.state == AttemptState.NOT_CHARGED:
+            self.row.charge_again(attempt, at=at)
             self.store("awaiting_gateway")
             self._tell_not_charged(attempt)
         else:
             self._book_charge(attempt, card=card, at=at)
+            self.row.take_charge_over(attempt, at=at)
 
     def _tell_not_charged(self, attempt: Attempt) -> None:
         if attempt.page_ref and not attempt.gateway_ref:

@@ -110,11 +110,18 @@ class Editing(InvoiceBase):
 
     @guarded("issue")
     def issue(self, by: Actor, *, at: datetime) -> Deed:
-        """Give the draft its number: it is Open from now on, or Closed when it asks for nothing. Raises
+        """Give the draft its number: it is Open from now on, or Closed when it asks for nothing.
+
+        Lines of products sold as subscriptions or on plans start their orders (``models.terms``). Raises
         Invalid without lines.
         """
         if not self.line_count:
             raise Invalid(_now("An invoice needs at least one line before it is issued."), field="lines")
+        deed = self._number(at)
+        self.row.start_orders(by, at=at)
+        return deed
+
+    def _number(self, at: datetime) -> Deed:
         self.sequence, self.number = self._take_number()
         self.issued_at = at
         self.become(InvoiceStatus.OPEN)

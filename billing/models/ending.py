@@ -4,10 +4,14 @@ one.
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing.actions import ACTIONS
 from billing.models.base import InvoiceBase
-from billing.models.guard import Actor, Deed, guarded
+from billing.models.guard import Actor, Deed, guarded, tell
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 
@@ -24,18 +28,35 @@ class Ending(InvoiceBase):
     @guarded("write_off")
     def write_off(self, by: Actor, *, reason: str) -> Deed:
         """Mark what is owed as bad debt. What was paid stays paid."""
+        return self._as_bad_debt(reason)
+
+    def forgive(self, by: Actor, *, reason: str) -> None:
+        """Write off in the caller's transaction, with this row locked. Raises NotAllowed, NotOffered."""
+        self.require(ACTIONS["write_off"], by)
+        tell(self.row, by, "write_off", self._as_bad_debt(reason))
+
+    def _as_bad_debt(self, reason: str) -> Deed:
         self.written_off_amount = self.balance
         text = _now("%(amount)s written off.") % {"amount": self.show(self.balance)}
         return self._end(InvoiceStatus.WRITTEN_OFF, text, reason)
 
     @guarded("mark_unpaid")
     def mark_unpaid(self, by: Actor) -> Deed:
-        """Keep the invoice Open, so that another card can be tried."""
+        """Keep the invoice Open, so that another card can be tried. Nothing is charged by itself any more."""
+        self.charge_due_at = None
         return self._end(InvoiceStatus.OPEN, _now("Marked unpaid."), "")
 
     @guarded("run_collections")
     def run_collections(self, by: Actor) -> Deed:
         """Hand the invoice over to Collections."""
+        return self.enter_collections(at=timezone.now())
+
+    def enter_collections(self, *, at: datetime) -> Deed:
+        """The one way into Collections, in the caller's transaction with this row locked.
+
+        ``at``: when the card was declined, which is when a schedule of retries begins.
+        """
+        self.charge_due_at = None
         return self._end(InvoiceStatus.COLLECTIONS, _now("Moved to Collections."), "")
 
     def _end(self, status: InvoiceStatus, text: str, reason: str) -> Deed:

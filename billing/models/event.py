@@ -12,7 +12,7 @@ from contacts.models import Contact
 class EventQuerySet(models.QuerySet["Event"]):
     def for_timeline(self) -> EventQuerySet:
         """Newest first, with what a line of the timeline shows."""
-        return self.select_related("invoice", "payment").order_by("-at", "-id")
+        return self.select_related("invoice", "order", "payment").order_by("-at", "-id")
 
 
 class Event(models.Model):
@@ -26,6 +26,9 @@ class Event(models.Model):
     contact = models.ForeignKey(Contact, models.PROTECT, null=True, related_name="events")
     invoice = models.ForeignKey("billing.Invoice", models.SET_NULL, null=True, related_name="events")
     payment = models.ForeignKey("billing.Payment", models.PROTECT, null=True, related_name="events")
+    order = models.ForeignKey(
+        "billing.Order", models.PROTECT, null=True, related_name="events", db_index=False
+    )
     attempt = models.ForeignKey("billing.Attempt", models.PROTECT, null=True, related_name="events")
     subject = models.CharField(_("about"), max_length=120, blank=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -44,6 +47,9 @@ class Event(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["contact", "-at", "-id"], name="event_by_contact"),
             models.Index(fields=["invoice", "-at", "-id"], name="event_by_invoice"),
+            models.Index(
+                fields=["order", "-at", "-id"], name="event_by_order", condition=models.Q(order__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

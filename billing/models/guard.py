@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -16,12 +16,8 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing.actions import Action, named
+from billing.actions import ACTIONS, STEPS, Action
 from billing.models.event import Event
-
-if TYPE_CHECKING:
-    from billing.models.base import InvoiceBase
-    from billing.models.invoice import Invoice
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +27,26 @@ Actor = User | None
 Viewer = User | AnonymousUser
 
 P = ParamSpec("P")
-R = TypeVar("R", bound="InvoiceBase")
+Table = Mapping[str, Action]
+INVOICES: Table = {**ACTIONS, **STEPS}
+
+
+class Record(Protocol):
+    """What has a timeline, and verbs behind a guard: an invoice, an order."""
+
+    def timeline_of(self) -> dict[str, Any]:
+        """The columns that put an event into the timelines it belongs to."""
+        ...
+
+    def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey: ...
+    def require(self, action: Action, user: Actor, *, seen: int | None = None) -> None: ...
+    def lock(self) -> None: ...
+    def stop_paying(self) -> None:
+        """Close what customers could pay on at this moment. No transaction may be open."""
+        ...
+
+
+R = TypeVar("R", bound=Record)
 
 
 def may(user: Viewer | Actor, codename: str) -> bool:
@@ -153,15 +168,15 @@ def once(used_once: OneTimeKey, work: Callable[[], Event]) -> Event:
 
 
 def guarded(
-    name: str,
+    name: str, table: Table = INVOICES, *, lock: str = "lock"
 ) -> Callable[[Callable[Concatenate[R, Actor, P], Deed]], Callable[..., Event]]:
     """Make a method that returns a Deed into a verb that is done once, on the locked row, or refused aloud.
 
     The verb takes ``key`` (one-time key of the dialog) and ``seen`` (the version of the invoice that the
     person looked at), and returns the Event. Raises NotAllowed, NotOffered, Stale, AlreadyDone, and what
-    the method itself raises.
+    the method itself raises. ``lock``: the method that locks the row, and what must be locked before it.
     """
-    action = named(name)
+    action = table[name]
 
     def wrap(method: Callable[Concatenate[R, Actor, P], Deed]) -> Callable[..., Event]:
         @functools.wraps(method)
@@ -172,14 +187,14 @@ def guarded(
             used_once.refuse_used()
             if action.stops_paying:
                 self.require(action, by)
-                self.row.close_pages()
+                self.stop_paying()
 
             def work() -> Event:
-                self.lock()
+                getattr(self, lock)()
                 used_once.refuse_used()
                 self.require(action, by, seen=seen)
                 deed = method(self, by, **kwargs)  # type: ignore[call-arg]  # the dialog's fields, checked at start
-                return tell(self.row, by, action, deed, key=key)
+                return tell(self, by, action, deed, key=key)
 
             return once(used_once, work)
 
@@ -188,12 +203,10 @@ def guarded(
     return wrap
 
 
-def tell(invoice: Invoice, by: Actor, action: Action | str, deed: Deed, *, key: UUID | None = None) -> Event:
-    """Write the deed into the invoice's timeline, in the caller's transaction."""
+def tell(record: Record, by: Actor, action: Action | str, deed: Deed, *, key: UUID | None = None) -> Event:
+    """Write the deed into the record's timeline, in the caller's transaction."""
     return Event.objects.create(
-        invoice=invoice if invoice.pk else None,
-        contact_id=invoice.contact_id,
-        subject=deed.subject or str(invoice),
+        subject=deed.subject or str(record),
         actor=by,
         actor_name=name_of(by),
         action=action if isinstance(action, str) else action.name,
@@ -201,6 +214,7 @@ def tell(invoice: Invoice, by: Actor, action: Action | str, deed: Deed, *, key: 
         figures=deed.figures,
         key=key,
         at=timezone.now(),
+        **record.timeline_of(),
         **deed.related,
     )
 

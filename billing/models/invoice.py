@@ -10,15 +10,16 @@ from billing.models.base import InvoiceQuerySet, lifecycle_constraints
 from billing.models.editing import Editing
 from billing.models.ending import Ending
 from billing.models.matching import Matching
+from billing.models.recurring import Recurring
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
 
 
-class Invoice(Matching, Editing, Ending, Sending, Visiting):
+class Invoice(Matching, Recurring, Editing, Ending, Sending, Visiting):
     """A request for payment.
 
     Columns and questions: ``base``; what can be done: ``charging refunding matching editing ending
-    sending visiting``.
+    sending visiting``, and by itself for an order: ``recurring``.
     """
 
     objects = InvoiceQuerySet.as_manager()
@@ -50,5 +51,10 @@ class Invoice(Matching, Editing, Ending, Sending, Visiting):
                 fields=["invoice_date", "id"], name="invoice_overpaid", condition=models.Q(overpaid__gt=0)
             ),
             models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
+            models.Index(
+                fields=["charge_due_at", "id"],
+                name="invoice_charge_due",
+                condition=models.Q(charge_due_at__isnull=False),
+            ),
         ]
         constraints: ClassVar = lifecycle_constraints()

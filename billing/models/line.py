@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import ClassVar
 
@@ -35,6 +35,9 @@ class LineInput:
             tax_percent=self.tax_percent,
             currency=currency,
         )
+
+    def at_price(self, unit_price: Decimal) -> LineInput:
+        return replace(self, unit_price=unit_price)
 
 
 SHOWN = ("description", "quantity", "unit_price", "discount", "total", "position")

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
+from billing.models.terms import Recurs, constraints_of, days_words, faults_of, payments_words
+from billing.money import ZERO
+from billing.statuses import SoldAs
 
 
 class TaxRate(models.Model):
@@ -48,8 +54,11 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return found.order_by("name", "id")
 
 
-class Product(models.Model):
-    """Something sold. Price in ``currency``'s major unit; a line keeps the price that it was made with."""
+class Product(Recurs):
+    """Something sold. Price in ``currency``'s major unit; a line keeps the price that it was made with.
+
+    What its terms come to is the rule of ``models.terms``.
+    """
 
     name = models.CharField(_("name"), max_length=200)
     sku = models.CharField(_("SKU"), max_length=60, blank=True)
@@ -59,6 +68,16 @@ class Product(models.Model):
         TaxRate, models.PROTECT, null=True, blank=True, related_name="products", verbose_name=_("tax rate")
     )
     is_active = models.BooleanField(_("offered on new lines"), default=True)
+    sold_as = models.CharField(_("sold"), max_length=12, choices=SoldAs, default=SoldAs.ONCE)
+    payments = models.PositiveSmallIntegerField(
+        _("number of payments"), null=True, blank=True, help_text=_("Of a payment plan.")
+    )
+    trial_days = models.PositiveSmallIntegerField(
+        _("days of the trial"), default=0, help_text=_("For a trial that is counted in days.")
+    )
+    delay_days = models.PositiveSmallIntegerField(
+        _("delay in days"), default=0, help_text=_("From the sale to the first payment.")
+    )
 
     objects = ProductQuerySet.as_manager()
 
@@ -74,18 +93,114 @@ class Product(models.Model):
                 violation_error_message=_("Another product has this SKU."),
             ),
             models.CheckConstraint(condition=models.Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(sold_as__in=SoldAs.values), name="product_sold_as_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sold_as=SoldAs.PLAN, payments__isnull=False, payments__gte=1)
+                | (~models.Q(sold_as=SoldAs.PLAN) & models.Q(payments__isnull=True)),
+                name="product_plan_has_its_payments",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(trial_days=0) | models.Q(trial_payments=0),
+                name="product_one_kind_of_trial",
+            ),
+            *constraints_of("product"),
         ]
 
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def recurs(self) -> bool:
+        return self.sold_as != SoldAs.ONCE
+
+    @property
+    def starts_now(self) -> bool:
+        """Whether the first invoice is payment no. 1."""
+        return not self.trial_days and not self.delay_days
+
+    @property
+    def asks_another_price_first(self) -> bool:
+        return bool(self.trial_days or self.delay_days or self.trial_payments)
+
+    @property
+    def first_price(self) -> Decimal:
+        """What a line of the first invoice asks per piece."""
+        if not self.recurs or not self.asks_another_price_first:
+            return self.price
+        return self.trial_price if self.trial_days or not self.delay_days else ZERO
+
+    @property
+    def terms(self) -> str:
+        """``$30.00 every month, 12 payments; trial of 14 days at $1.00``, or nothing when it is sold once."""
+        if not self.recurs:
+            return ""
+        words = {"price": money.show(self.price, self.currency), "rhythm": self.rhythm}
+        first = [_now("%(price)s %(rhythm)s") % words]
+        if self.payments:
+            first.append(payments_words(self.payments))
+        return "; ".join([", ".join(first), *self._before()])
+
+    def _before(self) -> Iterator[str]:
+        """What stands before the first regular payment, in words."""
+        trial = days_words(self.trial_days) if self.trial_days else payments_words(self.trial_payments)
+        if self.trial_days or self.trial_payments:
+            price = money.show(self.trial_price, self.currency)
+            yield _now("trial of %(length)s at %(price)s") % {"length": trial, "price": price}
+        if self.setup_fee:
+            yield _now("set-up fee %(fee)s") % {"fee": money.show(self.setup_fee, self.currency)}
+        if self.delay_days:
+            yield _now("starts after %(days)s") % {"days": days_words(self.delay_days)}
+
     def clean(self) -> None:
-        """The currency must be one, and the price no finer than it allows."""
+        """The currency must be one, no amount finer than it allows, and the terms fit how it is sold."""
         if self.currency not in money.EXPONENTS:
             rule = _("Currency is “%(currency)s”: it is not in ISO 4217, for example USD.")
             raise ValidationError({"currency": rule % {"currency": self.currency}})
-        if money.is_too_fine(self.price, self.currency):
-            places = money.exponent(self.currency)
-            rule = _("Price is %(price)s: %(currency)s has %(places)s decimals.")
-            words = {"price": self.price, "currency": self.currency, "places": places}
-            raise ValidationError({"price": rule % words})
+        found = {**self._amount_faults(), **faults_of(vars(self)), **self._term_faults()}
+        if found:
+            raise ValidationError(found)
+
+    def _amount_faults(self) -> dict[str, str]:
+        found = {}
+        for name, label in (
+            ("price", _("Price")),
+            ("trial_price", _("Price of the trial")),
+            ("setup_fee", _("Set-up fee")),
+        ):
+            amount = getattr(self, name)
+            words = {"label": label, "amount": amount, "currency": self.currency}
+            if amount is not None and amount < 0:
+                found[name] = _now("%(label)s is %(amount)s: it must be 0 or more.") % words
+            elif amount is not None and money.is_too_fine(amount, self.currency):
+                places = money.exponent(self.currency)
+                rule = _now("%(label)s is %(amount)s: %(currency)s has %(places)s decimals.")
+                found[name] = rule % {**words, "places": places}
+        return found
+
+    def _term_faults(self) -> dict[str, str]:
+        found = {}
+        if self.sold_as == SoldAs.PLAN and not self.payments:
+            found["payments"] = _now("Number of payments is missing: a payment plan has one.")
+        if self.sold_as != SoldAs.PLAN and self.payments:
+            rule = _now("Number of payments is %(value)s: only a payment plan has one.")
+            found["payments"] = rule % {"value": self.payments}
+        if self.trial_days and self.trial_payments:
+            rule = _now("Payments of the trial is %(value)s: the trial has %(days)s days already.")
+            found["trial_payments"] = rule % {"value": self.trial_payments, "days": self.trial_days}
+        if self.trial_price and not (self.trial_days or self.trial_payments):
+            rule = _now("Price of the trial is %(value)s: there is no trial, so give it days or payments.")
+            found["trial_price"] = rule % {"value": self.trial_price}
+        return found | (self._not_sold_once() if not self.recurs else {})
+
+    def _not_sold_once(self) -> dict[str, str]:
+        rule = _now("%(label)s is %(value)s: what is sold once has none.")
+        names = ("trial_days", "trial_payments", "setup_fee", "delay_days")
+        found = {}
+        for name in names:
+            value = getattr(self, name)
+            if value:
+                label = str(self._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]
+                found[name] = rule % {"label": label, "value": value}
+        return found

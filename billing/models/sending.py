@@ -61,7 +61,7 @@ class Sending(InvoiceBase):
 
     def queue_receipt(self, by: Actor) -> None:
         """Send the contact a receipt, in the caller's transaction. A contact without e-mail gets none."""
-        self._queue_beside(by, MailKind.RECEIPT, self.receipt)
+        self.queue_beside(by, MailKind.RECEIPT, self.receipt)
 
     def queue_refund_receipt(self, by: Actor, refunds: Sequence[Payment]) -> None:
         """Tell the contact what went back, in the caller's transaction.
@@ -69,11 +69,11 @@ class Sending(InvoiceBase):
         A contact without e-mail gets nothing.
         """
         rows = [payment_facts(row) for row in refunds]
-        self._queue_beside(
+        self.queue_beside(
             by, MailKind.REFUND_RECEIPT, lambda: mail.refund_receipt(self.facts(), refunds=rows)
         )
 
-    def _queue_beside(self, by: Actor, kind: MailKind, write: Callable[[], Message]) -> None:
+    def queue_beside(self, by: Actor, kind: MailKind, write: Callable[[], Message]) -> None:
         """Queue a mail that goes with a movement of money.
 
         Money that has moved is booked even if the words about it cannot be found: the timeline says so then.

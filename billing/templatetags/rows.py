@@ -25,7 +25,8 @@ from jinja2 import Environment
 
 from billing.actions import Action
 from billing.forms.actions import FORMS, PAYMENT_FORMS
-from billing.models import Invoice, Payment
+from billing.forms.orders import ORDER_FORMS
+from billing.models import Invoice, Order, Payment
 from billing.templatetags.money import money, normal
 
 register = template.Library()
@@ -57,6 +58,18 @@ def invoice_entries(invoice: Invoice, user: Any, way_back: str) -> list[Entry]:
 
 def payment_entries(payment: Payment, user: Any, way_back: str) -> list[Entry]:
     return _of_payment(payment, payment.available_actions(user), way_back)
+
+
+def order_entries(order: Order, user: Any, way_back: str) -> list[Entry]:
+    return _of_order(order, order.available_actions(user), way_back)
+
+
+def _of_order(order: Any, actions: Iterable[Action], way_back: str) -> list[Entry]:
+    base = f"{reverse('billing:orders')}{order.pk}/"
+    return [
+        _entry(action, f"{base}{action.name}/", way_back, dialog=action.name in ORDER_FORMS)
+        for action in actions
+    ]
 
 
 def _of_invoice(invoice: Any, actions: Iterable[Action], way_back: str) -> list[Entry]:
@@ -109,7 +122,7 @@ class Menus:
         self._template, self._entries, self._roots = template, entries, roots
         self._drawn: dict[tuple[str, ...], str] = {}
 
-    def __call__(self, record: Invoice | Payment) -> SafeString:
+    def __call__(self, record: Invoice | Payment | Order) -> SafeString:
         actions = record.available_actions(self._roots["user"])
         kind = tuple(action.name for action in actions)
         if kind not in self._drawn:
@@ -133,10 +146,7 @@ class Menus:
 def environment(**options: Any) -> Environment:
     """Jinja's environment of the row templates; named in the settings."""
     made = Environment(**options, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  # Django's backend escapes
-    made.globals |= {
-        "_": gettext,
-        "invoice_entries": invoice_entries,
-    }
+    made.globals["_"] = gettext
     made.filters |= {"day": day, "moment": moment, "money": money, "normal": normal}
     return made
 
@@ -167,17 +177,27 @@ def _roots(context: Any) -> dict[str, Any]:
     request = context["request"]
     return {
         "invoices_url": reverse("billing:invoices"),
+        "orders_url": reverse("billing:orders"),
         "contacts_url": reverse("contacts:list"),
         "user": request.user,
         "way_back": quote(request.get_full_path(), safe="/"),
     }
 
 
+def _home_of_invoices() -> dict[str, str]:
+    """What the menus of invoices are named by, and where their *Why not?* stands."""
+    return {"kind": "invoice", "home": reverse("billing:invoices")}
+
+
+def _home_of_orders() -> dict[str, str]:
+    return {"kind": "order", "home": reverse("billing:orders")}
+
+
 @register.simple_tag(takes_context=True)
 def invoice_rows(context: Any, invoices: Iterable[Model], *, contact: bool = False) -> SafeString:
     """``contact``: with a column for whom the invoice is."""
     shown = {"today": context["today"], "boxes": bool(context.get("bulk_actions")), "contact": contact}
-    menu = Menus("menu.jinja", _of_invoice, **_roots(context))
+    menu = Menus("menu.jinja", _of_invoice, **_home_of_invoices(), **_roots(context))
     return draw(context, "invoices.jinja", invoices=invoices, menu=menu, **shown)
 
 
@@ -192,6 +212,13 @@ def payment_rows(
 
 
 @register.simple_tag(takes_context=True)
+def order_rows(context: Any, orders: Iterable[Model], *, contact: bool = False) -> SafeString:
+    """``contact``: with a column for whom the order is."""
+    menu = Menus("menu.jinja", _of_order, **_home_of_orders(), **_roots(context))
+    return draw(context, "orders.jinja", orders=orders, menu=menu, contact=contact)
+
+
+@register.simple_tag(takes_context=True)
 def purchase_rows(context: Any, purchases: Iterable[Model]) -> SafeString:
     return draw(context, "purchases.jinja", purchases=purchases)
 
@@ -199,7 +226,16 @@ def purchase_rows(context: Any, purchases: Iterable[Model]) -> SafeString:
 @register.simple_tag(takes_context=True)
 def invoice_buttons(context: Any, invoice: Invoice) -> SafeString:
     """The same actions as a row of buttons: the first ones in sight, the others in a menu."""
-    return draw(context, "buttons.jinja", invoice=invoice)
+    roots = _roots(context)
+    entries = invoice_entries(invoice, roots["user"], roots["way_back"])
+    return draw(context, "buttons.jinja", record=invoice, entries=entries, **_home_of_invoices())
+
+
+@register.simple_tag(takes_context=True)
+def order_buttons(context: Any, order: Order) -> SafeString:
+    roots = _roots(context)
+    entries = order_entries(order, roots["user"], roots["way_back"])
+    return draw(context, "buttons.jinja", record=order, entries=entries, **_home_of_orders())
 
 
 @register.simple_tag(takes_context=True)

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from billing.actions import ACTIONS, PAYMENT_ACTIONS, STEPS, Action, named
-from billing.forms.actions import FORMS, ActionForm, MailForm, RefundPaymentForm
+from billing.forms.actions import FORMS, MailForm, RefundPaymentForm
+from billing.forms.dialog import Dialog
 from billing.models import Event, Invoice, Payment
 from billing.models.guard import AlreadyDone, Invalid, NotAllowed, Refused, Stale
 from billing.statuses import AttemptState
@@ -22,7 +23,7 @@ from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done
 from billing.views.attempts import show_attempt
 
-MakeForm = Callable[..., ActionForm]
+MakeForm = Callable[..., Dialog]
 """The dialog's form, already told what it is about."""
 
 LINKS = {"copy_invoice_link": "invoice_link", "copy_pay_link": "pay_link"}
@@ -51,10 +52,10 @@ def act(request: DeskRequest, pk: int, action: Action) -> HttpResponse:
     back = came_from(request, _home_of(invoice, action))
     if action.name in FORMS:
         make = functools.partial(FORMS[action.name], invoice=invoice, user=request.user)
-        return _dialog(request, make, action, back)
+        return dialog(request, make, action, back)
     refusal = invoice.refusal(action, request.user)
     if refusal:
-        return _refuse(request, refusal, back)
+        return refuse(request, refusal, back)
     if action.name in LINKS:
         link = getattr(invoice, LINKS[action.name])
         return render(
@@ -69,7 +70,7 @@ def refund_payment(request: DeskRequest, pk: int) -> HttpResponse:
     payment = get_object_or_404(Payment.objects.select_related("invoice__contact"), pk=pk)
     back = came_from(request, reverse("billing:invoice", args=[payment.invoice_id]))
     make = functools.partial(RefundPaymentForm, invoice=payment.invoice, user=request.user, payment=payment)
-    return _dialog(request, make, PAYMENT_ACTIONS["refund"], back)
+    return dialog(request, make, PAYMENT_ACTIONS["refund"], back)
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -78,7 +79,7 @@ def why_not(request: DeskRequest, pk: int) -> HttpResponse:
     """Every action that is not offered now, each with the reason."""
     invoice = get_object_or_404(Invoice, pk=pk)
     reasons = invoice.unavailable_actions(request.user)
-    context = {"invoice": invoice, "reasons": reasons, "back": came_from(request, _home_of(invoice))}
+    context = {"about": invoice, "reasons": reasons, "back": came_from(request, _home_of(invoice))}
     return render(request, "billing/invoices/why_not.html", context)
 
 
@@ -91,19 +92,20 @@ def _home_of(invoice: Invoice, action: Action | None = None) -> str:
     return reverse("billing:invoice", args=[invoice.pk])
 
 
-def _dialog(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
+def dialog(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
+    """Any action that a form asks for: the question (GET), and the deed with its answer (POST)."""
     if request.method == "POST":
         try:
-            make().invoice.one_time_key(_key(request), request.user, action.name).refuse_used()
+            make().about.one_time_key(_key(request), request.user, action.name).refuse_used()
         except AlreadyDone as already:
             return answer(request, already.event, back)
         except Refused as used_up:
-            return _refuse(request, used_up, back)
+            return refuse(request, used_up, back)
         return _do(request, make, action, back)
     form = make()
     refusal = form.subject.refusal(action, request.user)
     if refusal:
-        return _refuse(request, refusal, back)
+        return refuse(request, refusal, back)
     if request.htmx.target == "preview":
         return render(request, "billing/invoices/_preview.html", _context(make(request.GET), action, back))
     offered = {name: request.GET[name] for name in form.fields if name in request.GET}
@@ -114,7 +116,7 @@ def _do(request: DeskRequest, make: MakeForm, action: Action, back: str) -> Http
     form = make(request.POST)
     refusal = form.subject.refusal(action, request.user)
     if refusal:
-        return _refuse(request, refusal, back)
+        return refuse(request, refusal, back)
     if not form.is_valid():
         return _ask(request, form, action, back, status=422)
     try:
@@ -127,22 +129,21 @@ def _do(request: DeskRequest, make: MakeForm, action: Action, back: str) -> Http
     except Stale as stale:
         return _ask_again(request, make, action, back, str(stale))
     except Refused as refused_now:
-        return _refuse(request, refused_now, back)
+        return refuse(request, refused_now, back)
     return answer(request, event, back)
 
 
 def _ask(
-    request: DeskRequest, form: ActionForm, action: Action, back: str, *, status: int = 200, notice: str = ""
+    request: DeskRequest, form: Dialog, action: Action, back: str, *, status: int = 200, notice: str = ""
 ) -> HttpResponse:
     context = {**_context(form, action, back), "notice": notice}
     return render(request, "billing/invoices/act.html", context, status=status)
 
 
-def _context(form: ActionForm, action: Action, back: str) -> dict[str, object]:
+def _context(form: Dialog, action: Action, back: str) -> dict[str, object]:
     return {
         "form": form,
-        "invoice": form.invoice,
-        "payment": getattr(form, "payment", None),
+        "about": form.about,
         "action": action,
         "preview": form.preview(),
         "mail": form.mail() if isinstance(form, MailForm) else None,
@@ -156,11 +157,11 @@ def _ask_again(request: DeskRequest, make: MakeForm, action: Action, back: str, 
     subject.refresh_from_db()
     data = request.POST.copy()
     data["key"] = str(uuid.uuid4())
-    data["seen"] = str(make().invoice.version)
+    data["seen"] = str(make().about.version)
     return _ask(request, make(data), action, back, status=409, notice=notice)
 
 
-def _refuse(request: DeskRequest, refusal: Refused, back: str) -> HttpResponse:
+def refuse(request: DeskRequest, refusal: Refused, back: str) -> HttpResponse:
     status = 403 if isinstance(refusal, NotAllowed) else 409
     return refused(request, str(refusal), status=status, back=back)
 

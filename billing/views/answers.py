@@ -32,10 +32,17 @@ def done(request: DeskRequest, event: Event, *, back: str) -> HttpResponse:
         messages.success(request, event.text)
         return HttpResponseClientRedirect(back)
     response = HttpResponse(status=204)
-    page = reverse("billing:invoice", args=[event.invoice_id]) if event.invoice_id else ""
+    page = page_of(event)
     href = f"{page}#event-{event.pk}" if page else ""
     detail = {"text": event.text, "href": href, "label": _("Timeline")}
     return trigger_client_event(response, "done", detail)
+
+
+def page_of(event: Event) -> str:
+    """The page whose timeline holds the event, or nothing."""
+    if event.invoice_id:
+        return reverse("billing:invoice", args=[event.invoice_id])
+    return reverse("billing:order", args=[event.order_id]) if event.order_id else ""
 
 
 def go(request: DeskRequest, url: str) -> HttpResponse:

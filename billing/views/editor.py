@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -70,7 +71,7 @@ def product_search(request: DeskRequest) -> HttpResponse:
     query = query.replace("\0", "").strip()[:LONGEST_QUERY]
     found = Product.objects.search(query).select_related("tax_rate")[:MATCHES] if query else ()
     currency = request.GET.get("currency", "")
-    offers = [(product, json.dumps(_filling(product, currency))) for product in found]
+    offers = [(product, json.dumps(_fillings(product, currency))) for product in found]
     return render(request, "billing/editor/_products.html", {"offers": offers})
 
 
@@ -83,22 +84,33 @@ def _subject(request: DeskRequest) -> tuple[Contact, Invoice | None]:
     return get_object_or_404(Contact, pk=int(contact) if is_id(contact) else 0), None
 
 
-def _filling(product: Product, currency: str) -> dict[str, str]:
-    """The columns of a line that is to hold the product. A price in another currency is left to the agent."""
-    rate = product.tax_rate
-    return {
+def _fillings(product: Product, currency: str) -> list[dict[str, str]]:
+    """The columns of the lines that the product takes: its own, and one for a set-up fee.
+
+    What they ask is what the first invoice asks. A price in another currency is left to the agent.
+    """
+    rate, is_priced = product.tax_rate, product.currency == currency
+    own = {
         "product": str(product.pk),
         "sku": product.sku,
         "description": product.name,
-        "unit_price": _price(product) if product.currency == currency else "",
+        "unit_price": _price(product.first_price, product.currency) if is_priced else "",
         "tax": str(rate.pk) if rate and rate.is_active else "",
     }
+    if not product.recurs or not product.setup_fee:
+        return [own]
+    fee = {
+        "description": _("Set-up fee: %(product)s") % {"product": product.name},
+        "unit_price": _price(product.setup_fee, product.currency) if is_priced else "",
+        "tax": own["tax"],
+    }
+    return [own, fee]
 
 
-def _price(product: Product) -> str:
-    if product.currency in money.EXPONENTS and not money.is_too_fine(product.price, product.currency):
-        return money.plain(product.price, product.currency)
-    return f"{product.price.normalize():f}"
+def _price(price: Decimal, currency: str) -> str:
+    if currency in money.EXPONENTS and not money.is_too_fine(price, currency):
+        return money.plain(price, currency)
+    return f"{price.normalize():f}"
 
 
 def _editor(request: DeskRequest, contact: Contact, invoice: Invoice | None) -> HttpResponse:
@@ -143,7 +155,8 @@ def _rearranged(editor: Editor, do: str) -> bool:
         name, number = pressed[1], int(pressed[2])
         match name:
             case "product":
-                lines.add(_row_of(get_object_or_404(Product, pk=number), editor))
+                for row in _rows_of(get_object_or_404(Product, pk=number), editor):
+                    lines.add(row)
             case "remove":
                 lines.remove(number - 1)
             case _:
@@ -153,9 +166,9 @@ def _rearranged(editor: Editor, do: str) -> bool:
     return bool(pressed) or do in {"add", "find", "totals"}
 
 
-def _row_of(product: Product, editor: Editor) -> Row:
+def _rows_of(product: Product, editor: Editor) -> list[Row]:
     assert editor.data is not None
-    return Row(**_filling(product, editor.data.get("currency", "")))
+    return [Row(**filling) for filling in _fillings(product, editor.data.get("currency", ""))]
 
 
 def _sums(editor: Editor) -> dict[str, Any]:
@@ -165,6 +178,7 @@ def _sums(editor: Editor) -> dict[str, Any]:
         "paid": money.show(invoice.paid, invoice.currency) if invoice and invoice.paid else "",
         "totals": sums,
         "amounts": json.dumps(sums.lines if sums else []),
+        "terms": json.dumps(sums.terms if sums else []),
         "deeds": list(editor.deeds()),
     }
 

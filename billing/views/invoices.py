@@ -21,11 +21,12 @@ LATEST = 100
 @require_safe
 @desk("billing.view_invoice")
 def invoice(request: DeskRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Invoice.objects.select_related("contact"), pk=pk)
+    found = get_object_or_404(Invoice.objects.select_related("contact", "order"), pk=pk)
     now, attempts = timezone.now(), list(found.attempts.for_list()[:LATEST])
     context = {
         "invoice": found,
         "contact": found.contact,
+        "started": found.started_orders.order_by("pk"),
         "lines": section("lines", found.lines.order_by("position", "id"), request.GET, found.line_count),
         "payments": section("payments", found.payments.for_list(), request.GET),
         "attempts": attempts,

@@ -1,4 +1,4 @@
-"""Invoices and payments over all contacts: what the address asks for, a page at a time."""
+"""Invoices, payments and orders over all contacts: what the address asks for, a page at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import replace_url
 
 from billing.actions import ACTIONS, PAYMENT_ACTIONS
-from billing.filters import InvoiceFilter, ListFilter, PaymentFilter
+from billing.filters import InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
 from billing.models import Bulk
 from billing.views.access import DeskRequest, desk
 from billing.views.paging import PER_PAGE, Section
@@ -88,6 +88,13 @@ def payments(request: DeskRequest) -> HttpResponse:
     ]
     rows = cast("PaymentQuerySet", asked.rows).with_disputes().select_related("invoice", "contact")
     return _list(request, asked, rows, "payments", {"bulk_actions": bulk})
+
+
+@require_safe
+@desk("billing.view_order")
+def orders(request: DeskRequest) -> HttpResponse:
+    asked = OrderFilter(request.GET)
+    return _list(request, asked, asked.rows.select_related("card", "contact"), "orders", {})
 
 
 def _list(

@@ -160,11 +160,16 @@
   const part = (row, name) => $(`[name$="-${name}"]`, row);
   const settle = (editor) => editor.dispatchEvent(new Event("input", { bubbles: true }));
   const first = (row) => $("input:not([type=hidden]), select, textarea", row)?.focus();
-  function addRow(editor) {
-    if (shown(editor).length >= +editor.dataset.most) return toast({ text: editor.dataset.full, level: "error" });
+  function newRow(editor) {
+    if (shown(editor).length >= +editor.dataset.most) return void toast({ text: editor.dataset.full, level: "error" });
     const row = $("template", editor).content.firstElementChild.cloneNode(true);
     $("[data-rows-body]", editor).append(row);
     window.htmx?.process(row);
+    return row;
+  }
+  function addRow(editor) {
+    const row = newRow(editor);
+    if (!row) return;
     settle(editor);
     first(row);
   }
@@ -182,8 +187,17 @@
     settle(editor);
   }
   function fill(button) {
-    const row = button.closest("[data-row]");
-    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) part(row, name).value = value;
+    const [own, ...more] = JSON.parse(button.dataset.fill), editor = button.closest("[data-rows]");
+    let row = button.closest("[data-row]");
+    const put = (values) => Object.entries(values).forEach(([name, value]) => { part(row, name).value = value; });
+    put(own);
+    for (const values of more) { // a set-up fee stands on a line of its own
+      const made = newRow(editor);
+      if (!made) break;
+      row.after(made);
+      row = made;
+      put(values);
+    }
     $("input", button.closest(".combo")).focus();
     button.closest(".found").replaceChildren();
     settle(row.closest("[data-rows]"));
@@ -196,6 +210,8 @@
   on("htmx:afterSwap", ({ detail: { target } }) => {
     const amounts = JSON.parse($("[data-amounts]", target)?.dataset.amounts || "null");
     if (amounts) $$("[data-amount]").forEach((cell, at) => { cell.textContent = amounts[at] ?? ""; });
+    const terms = JSON.parse($("[data-terms]", target)?.dataset.terms || "null");
+    if (terms) $$("[data-terms-of-line]").forEach((words, at) => { words.textContent = terms[at] ?? ""; });
   });
   function editorKey(event, row) {
     const editor = row.closest("[data-rows]"), step = { ArrowUp: -1, ArrowDown: 1 }[event.key];

@@ -18,12 +18,23 @@ from django.utils import timezone
 from billing.actions import ACTIONS
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Attempt, Bulk, Card, Dispute, GatewayEvent, Invoice, Mail, Payment, UnmatchedMoney
+from billing.models import (
+    Attempt,
+    Bulk,
+    Card,
+    Dispute,
+    GatewayEvent,
+    Invoice,
+    Mail,
+    Order,
+    Payment,
+    UnmatchedMoney,
+)
 from billing.models.bulk import Plan
 from billing.statuses import DisputeState
 from billing.tasks import act_on_notices
 from contacts.models import Contact
-from tests.factories import CardFactory, InvoiceFactory, PaymentFactory, ProductFactory
+from tests.factories import CardFactory, InvoiceFactory, OrderFactory, PaymentFactory, ProductFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 LOST = "4000000000000127"
@@ -71,6 +82,7 @@ class World:
     attempt: Attempt
     mail: Mail
     bulk: Bulk
+    order: Order
     page: str
     unmatched: UnmatchedMoney
     dispute: Dispute
@@ -93,7 +105,8 @@ class World:
         plan = Plan.of(ACTIONS["void"], Invoice.objects.none(), by)
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
-        return cls(contact, invoice, card, payment, attempt, mail, bulk, page.ref, *told)
+        order = OrderFactory.create(contact=contact)
+        return cls(contact, invoice, card, payment, attempt, mail, bulk, order, page.ref, *told)
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -115,6 +128,7 @@ class World:
             "unmatched": self.unmatched,
             "disputes": self.dispute,
             "notices": self.notice,
+            "orders": self.order,
         }
         record = records.get(address.route.partition("/")[0])
         return {
@@ -123,7 +137,7 @@ class World:
             "token": self.invoice.token,
             "ref": self.page,
             "gateway": "sandbox",
-            "action": "void",
+            "action": "cancel" if address.name == "billing:order_act" else "void",
             "object_id": _key_of_a_record(address.route),
             "content_type_id": "1",
             "app_label": "billing",

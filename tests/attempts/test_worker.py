@@ -133,8 +133,14 @@ def test_tick_settles_and_sends_in_one_go() -> None:
     invoice, card = owing(CHARGED_LOST)
     attempt = pay(invoice, card, send_receipt=True)
     at = timezone.now() + timedelta(minutes=5)
-    settled = {"resolve_attempts": {"approved": 1}, "send_due_mail": {"sent": 1}}
-    assert tick(at) == {"act_on_notices": {}, "check_gateways": {"reached": 1}, **settled}
+    assert tick(at) == {
+        "act_on_notices": {},
+        "resolve_attempts": {"approved": 1},
+        "check_gateways": {"reached": 1},
+        "bill_due_orders": {},
+        "charge_due_invoices": {},
+        "send_due_mail": {"sent": 1},
+    }
     assert Attempt.objects.get(pk=attempt.pk).state == AttemptState.APPROVED
     assert Mail.objects.get().state == MailState.SENT
 
@@ -148,8 +154,9 @@ def test_a_job_that_fails_keeps_none_of_the_others_from_running(monkeypatch: pyt
     out = StringIO()
     with pytest.raises(CommandError, match="the log says why"):
         call_command("tick", stdout=out)
-    assert out.getvalue().endswith(
-        "resolve_attempts: failed\ncheck_gateways: 1 reached\nsend_due_mail: 1 sent\n"
+    assert out.getvalue() == (
+        "act_on_notices: nothing was due\nresolve_attempts: failed\ncheck_gateways: 1 reached\n"
+        "bill_due_orders: nothing was due\ncharge_due_invoices: nothing was due\nsend_due_mail: 1 sent\n"
     )
 
 

@@ -19,6 +19,14 @@ pytestmark = pytest.mark.django_db
 RECORDS = [model for model, site in admin.site._registry.items() if isinstance(site, RecordAdmin)]
 
 
+TERMS = {
+    "sold_as": "once",
+    "every": "1",
+    "unit": "month",
+    **dict.fromkeys(("trial_days", "trial_payments", "trial_price", "setup_fee", "delay_days"), "0"),
+}
+
+
 @pytest.fixture
 def office(client: Client) -> Client:
     client.force_login(UserFactory.create(role="Administrator", is_staff=True))
@@ -65,7 +73,7 @@ def test_a_secret_link_is_not_shown(office: Client) -> None:
 def test_a_product_may_be_changed_but_not_to_a_price_finer_than_its_currency(office: Client) -> None:
     product = ProductFactory.create()
     page = reverse("admin:billing_product_change", args=[product.pk])
-    given = {"name": "Lantern", "sku": "L-1", "price": "1.5", "currency": "JPY", "is_active": "on"}
+    given = {**TERMS, "name": "Lantern", "sku": "L-1", "price": "1.5", "currency": "JPY", "is_active": "on"}
 
     refused = office.post(page, given)
     taken = office.post(page, {**given, "currency": "USD"})
@@ -126,3 +134,42 @@ def test_a_superuser_may_make_another(client: Client) -> None:
     client.post(reverse("admin:auth_user_change", args=[grace.pk]), {**STAFF, "is_superuser": "on"})
     grace.refresh_from_db()
     assert grace.is_superuser
+
+
+@pytest.mark.parametrize(
+    ("terms", "sentence"),
+    [
+        ({"sold_as": "plan"}, "Number of payments is missing: a payment plan has one."),
+        (
+            {"sold_as": "subscription", "payments": "3"},
+            "Number of payments is 3: only a payment plan has one.",
+        ),
+        ({"sold_as": "subscription", "every": "0"}, "Every is 0: it must be between 1 and 400."),
+        ({"trial_days": "14"}, "Days of the trial is 14: what is sold once has none."),
+        (
+            {"sold_as": "subscription", "trial_days": "14", "trial_payments": "2"},
+            "Payments of the trial is 2: the trial has 14 days already.",
+        ),
+        (
+            {"sold_as": "subscription", "trial_price": "1"},
+            "Price of the trial is 1: there is no trial, so give it days or payments.",
+        ),
+        ({"sold_as": "subscription", "setup_fee": "1.005"}, "Set-up fee is 1.005: USD has 2 decimals."),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused_with_the_rule(
+    office: Client, terms: dict[str, str], sentence: str
+) -> None:
+    page = reverse("admin:billing_product_add")
+    given = {**TERMS, "name": "Club", "price": "30", "currency": "USD", **terms}
+    assert sentence in office.post(page, given).content.decode()
+    assert not Product.objects.exists()
+
+
+def test_a_product_may_be_sold_on_a_plan(office: Client) -> None:
+    terms = {"sold_as": "plan", "payments": "12", "trial_payments": "2", "trial_price": "1"}
+    given = {**TERMS, "name": "Club", "price": "30", "currency": "USD", **terms}
+    assert office.post(reverse("admin:billing_product_add"), given).status_code == 302
+    words = "$30.00 every month, 12 payments; trial of 2 payments at $1.00"
+    assert Product.objects.get().terms == words
+    assert words in office.get(reverse("admin:billing_product_changelist")).content.decode()

@@ -12,11 +12,18 @@ from playwright.sync_api import Page, expect
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Message
 from billing.models import GatewayEvent, Invoice, Job, Mail
-from billing.statuses import DisputeState, InvoiceStatus, RefundRoute
+from billing.statuses import DisputeState, InvoiceStatus, OrderStatus, RefundRoute
 from billing.tasks import act_on_notices, tick
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
-from tests.browser.stress import contact, invoice, invoice_with_everything
-from tests.factories import CardFactory, ContactFactory, InvoiceFactory, PaymentFactory, ProductFactory
+from tests.browser.stress import contact, invoice, invoice_with_everything, order
+from tests.factories import (
+    CardFactory,
+    ContactFactory,
+    InvoiceFactory,
+    OrderFactory,
+    PaymentFactory,
+    ProductFactory,
+)
 
 Place = Callable[[Page], None]
 PLACES: dict[str, list[Place]] = {}
@@ -75,6 +82,8 @@ def purchases(desk: Page) -> None:
     made = invoice_with_everything()
     for status in InvoiceStatus:
         invoice(contact=made.contact, status=status)
+    for standing in OrderStatus:
+        order(contact=made.contact, status=standing, payments=2)
     desk.goto(tab(made.contact))
 
 
@@ -224,6 +233,42 @@ def dialog_record(desk: Page) -> None:
     desk.goto("/attention/")
     desk.get_by_role("link", name="Record the refund").first.click()
     expect(dialog(desk)).to_be_visible()
+
+
+@place("lists")
+def orders(desk: Page) -> None:
+    order()
+    OrderFactory.create_batch(25)
+    desk.goto("/orders/?status=active&status=past_due")
+
+
+@place("orders")
+def order_page(desk: Page) -> None:
+    desk.goto(f"/orders/{order(status=OrderStatus.PAST_DUE).pk}/")
+
+
+@place("orders")
+def order_that_ended(desk: Page) -> None:
+    desk.goto(f"/orders/{order(status=OrderStatus.CANCELLED).pk}/")
+
+
+@place("orders")
+def order_edited(desk: Page) -> None:
+    desk.goto(f"/orders/{order().pk}/edit/")
+
+
+@place("orders")
+def order_cancelled(desk: Page) -> None:
+    desk.goto(f"/orders/{order(status=OrderStatus.PAST_DUE).pk}/cancel/")
+
+
+@place("orders")
+def new_order_with_refusals(desk: Page) -> None:
+    ProductFactory.create(name="P" * 100, sku="Q" * 50, sold_as="subscription")
+    desk.goto(f"/contacts/{contact().pk}/orders/new/")
+    desk.locator("#deed").click()
+    expect(desk.locator(".error").first).to_be_visible()
+    desk.locator("summary", has_text="More terms").click()
 
 
 @place("lists")

@@ -6,10 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing.models import Header, Invoice, LineInput
+from billing.models import Header, Invoice, LineInput, Order
 from contacts.models import Contact
 from tests.browser.hands import APPROVES, CHARGED_LOST, DECLINES
-from tests.factories import CardFactory, ContactFactory, InvoiceFactory
+from tests.factories import CardFactory, ContactFactory, InvoiceFactory, OrderFactory
 
 
 def contact() -> Contact:
@@ -40,6 +40,18 @@ def invoice(**given: Any) -> Invoice:
     asked.setdefault("contact", None)
     asked["contact"] = asked["contact"] or contact()
     made: Invoice = InvoiceFactory.create(**asked)
+    return made
+
+
+def order(**given: Any) -> Order:
+    """In dinars, in thousands, under a long name."""
+    line = LineInput(
+        "مصباح 🏮 " + "X" * 180, Decimal(1234), Decimal("999.999"), tax_percent=Decimal("20.000")
+    )
+    asked = {"lines": [line], "currency": "KWD", "zone": "America/Argentina/ComodRivadavia", **given}
+    asked.setdefault("contact", None)
+    asked["contact"] = asked["contact"] or contact()
+    made: Order = OrderFactory.create(**asked)
     return made
 
 

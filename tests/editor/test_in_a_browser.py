@@ -91,3 +91,18 @@ def test_enter_in_a_field_charges_nothing(editor: Page) -> None:
     editor.get_by_label("External reference").press("Enter")
     expect(editor.get_by_label("External reference")).to_be_focused()
     assert editor.url == address
+
+
+def test_a_subscription_brings_its_set_up_fee_and_shows_its_terms(editor: Page) -> None:
+    ProductFactory.create(name="Garden club", sku="GC", sold_as="plan", payments=12, setup_fee=10)
+    description = editor.locator("[data-rows-body] [name=line-description]")
+    description.press_sequentially("garden")
+    expect(editor.locator(".found button")).to_have_text(re.compile("every month, 12 payments"))
+    description.press("Enter")
+    expect(description).to_have_count(2)
+    assert (cell(editor, "description", 1), cell(editor, "unit_price", 1)) == (
+        "Set-up fee: Garden club",
+        "10.00",
+    )
+    expect(editor.locator("[data-terms-of-line]").first).to_have_text(re.compile("set-up fee \\$10.00"))
+    expect(editor.get_by_role("button", name="Create and charge $35.00")).to_be_visible()

@@ -81,13 +81,15 @@ def test_products_are_found_by_every_word_of_name_or_sku(desk: Client) -> None:
     page = desk.get("/products/", {"q": "lantern rl", "currency": "USD"}).content.decode()
 
     filling = html.unescape(page.split('data-fill="')[1].split('"')[0])
-    assert json.loads(filling) == {
-        "product": str(red.pk),
-        "sku": "RL-1",
-        "description": "Red <lantern>",
-        "unit_price": "25.00",
-        "tax": str(rate.pk),
-    }
+    assert json.loads(filling) == [
+        {
+            "product": str(red.pk),
+            "sku": "RL-1",
+            "description": "Red <lantern>",
+            "unit_price": "25.00",
+            "tax": str(rate.pk),
+        }
+    ]
     assert "Blue" not in page
     assert "$25.00" in page
 

@@ -22,6 +22,7 @@ from tests.factories import (
     CardFactory,
     ContactFactory,
     InvoiceFactory,
+    OrderFactory,
     PaymentFactory,
     UserFactory,
     refund_all,
@@ -308,6 +309,7 @@ def full(each: int) -> Contact:
     for _ in range(each):
         lose(contact)
         CardFactory.create(contact=contact, exp_month=1, exp_year=2025)
+        OrderFactory.create(contact=contact)
     return contact
 
 

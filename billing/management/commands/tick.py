@@ -10,7 +10,10 @@ from billing.tasks import tick
 
 
 class Command(BaseCommand):
-    help = "Asks gateways and sends mails that are due, once. For cron, every minute; `work` does it too."
+    help = (
+        "Bills orders, charges them, asks gateways and sends mails that are due, once."
+        " For cron, every minute; `work` does it too."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         results = tick(timezone.now())

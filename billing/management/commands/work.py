@@ -13,7 +13,9 @@ from billing.tasks import tick
 
 
 class Command(BaseCommand):
-    help = "Asks gateways and sends mails as they fall due, until SIGTERM or Ctrl-C."
+    help = (
+        "Bills orders, charges them, asks gateways and sends mails as they fall due, until SIGTERM or Ctrl-C."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -24,7 +26,7 @@ class Command(BaseCommand):
         stopping = Event()
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: stopping.set())
-        self.stdout.write("Working: mails and attempts, as they fall due.")
+        self.stdout.write("Working: orders, attempts and mails, as they fall due.")
         while not stopping.is_set():
             close_old_connections()
             tick(timezone.now(), proceed=lambda: not stopping.is_set())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.core.management.base import CommandError
 
-from billing.management.seeding import showcase, surprises
+from billing.management.seeding import recurring, showcase, surprises
 from billing.management.seeding.teller import (
     APPROVES,
     INSUFFICIENT,
@@ -62,7 +62,7 @@ def bees(teller: Teller, contact: Contact) -> Story:
 
 def institute(teller: Teller, contact: Contact) -> Story:
     """An order of many lines, paid in parts."""
-    skus = sorted(teller.products)
+    skus = sorted(sku for sku, product in teller.products.items() if not product.recurs)
     order = [(skus[n % len(skus)], n % 4 + 1) for n in range(62)]
     yield 45
     large = teller.invoice(contact, order, currency="GBP", discount=5, shipping="48.00")
@@ -188,6 +188,9 @@ def put_customers(teller: Teller) -> None:
     for n, (story, fields) in enumerate(CUSTOMERS, start=1):
         contact = Contact.objects.create(external_ref=_ref(n), **fields)
         teller.begin(story(teller, contact))
+        if contact.name in recurring.STORIES:
+            teller.begin(recurring.STORIES[contact.name](teller, contact))
+    teller.begin(recurring.worker())
     teller.tell()
     Contact.objects.create(external_ref=_ref(len(CUSTOMERS) + 1), **NEWCOMER)
 

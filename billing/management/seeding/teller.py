@@ -98,11 +98,20 @@ class Teller:
         discount: int = 0,
         shipping: str = "0",
         note: str = "",
+        price: str = "",
+        fee: str = "",
     ) -> Invoice:
-        """``discount`` in per cent of each line; ``shipping`` in ``currency``."""
+        """``discount`` in per cent of each line; ``shipping`` in ``currency``.
+
+        ``price``: of a trial, in the place of the product's; ``fee``: for setting up, on a line of its own.
+        """
         today = timezone.localdate()
         header = Header(currency, today, today + timedelta(days=14), Decimal(shipping), note)
         lines = [self._line(sku, Decimal(quantity), currency, discount) for sku, quantity in order]
+        if price:
+            lines = [line.at_price(Decimal(price)) for line in lines]
+        if fee:
+            lines.append(LineInput("Set-up fee", Decimal(1), Decimal(fee)))
         event = Invoice.draft(self.support, contact=contact, header=header, lines=lines)
         assert event.invoice
         return event.invoice

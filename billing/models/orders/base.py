@@ -1,0 +1,270 @@
+"""The order's columns, questions and arithmetic.
+
+What can be done to it stands in the files named after the verbs.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from billing import money
+from billing.actions import ORDER_ACTIONS, RUNNING, UNENDED, Action
+from billing.models.base import amount_field, role_sentence
+from billing.models.card import Card
+from billing.models.guard import (
+    Actor,
+    NotAllowed,
+    NotOffered,
+    OneTimeKey,
+    Refused,
+    Stale,
+    Viewer,
+    may,
+)
+from billing.models.invoice import Invoice
+from billing.models.terms import Recurs, payments_words
+from billing.statuses import ORDER_TRANSITIONS, Missed, OrderKind, OrderStatus
+from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from billing.models.attempt import Attempt
+    from billing.models.event import Event
+    from billing.models.line import InvoiceLine
+    from billing.models.orders.line import OrderLine
+    from billing.models.orders.order import Order
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def locked(self) -> OrderQuerySet:
+        """Rows that nobody else may change until the transaction ends, once the query has run."""
+        return self.select_for_update(of=("self",))
+
+    def of(self, contact: Contact) -> OrderQuerySet:
+        return self.filter(contact=contact)
+
+    def unended(self) -> OrderQuerySet:
+        return self.filter(status__in=UNENDED)
+
+    def due(self, at: datetime) -> OrderQuerySet:
+        """Orders that have a period to bill, the longest waiting first."""
+        running = self.filter(status__in=sorted(RUNNING), next_charge_at__lte=at)
+        return running.order_by("next_charge_at", "id")
+
+    def for_list(self) -> OrderQuerySet:
+        """Those that go on before those that ended, the newest first, each with its card."""
+        return self.select_related("card").order_by(F("ended_at").desc(nulls_first=True), "-id")
+
+    def start_from(self, invoice: Invoice, by: Actor, *, at: datetime) -> None:
+        """Start an order for each line that sells one, in the transaction that issues the invoice."""
+        lines = invoice.lines.filter(product__isnull=False).exclude(product__sold_as="once")
+        for line in lines.select_related("product").order_by("position", "id"):
+            self.model.start(invoice, line, by, at=at)
+
+    def keep_card(self, attempt: Attempt, *, at: datetime) -> None:
+        """Let open orders be charged to the card that paid for their invoice, in the caller's transaction."""
+        payment = attempt.payments.select_related("card").order_by("-id").first()
+        if payment and payment.card:
+            for order in self.unended().order_by("pk").locked():
+                order.take_card(payment.card)
+
+
+class OrderBase(Recurs):
+    """A subscription or a payment plan: what asks for a payment in every period.
+
+    Periods are numbered from 1 without gaps: ``first_period`` is the first one that the billing run asks for
+    (2 when ``origin``, the invoice that started the order, was payment no. 1), ``next_period`` the next. Its
+    date is ``next_step`` intervals after ``anchor_on`` in ``zone``; ``next_charge_on`` and ``_at`` are caches
+    of that, empty when nothing more will be asked for. ``payments_total``: of a plan, with its trial.
+    ``payments_made`` and ``payments_forgiven`` (voided, written off) are caches that :meth:`follow` alone
+    writes; ``amount``, what a regular payment comes to, is one of the lines.
+    """
+
+    contact = models.ForeignKey(
+        Contact, models.PROTECT, related_name="orders", verbose_name=_("contact"), db_index=False
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=OrderKind)
+    status = models.CharField(_("status"), max_length=10, choices=OrderStatus, default=OrderStatus.ACTIVE)
+    currency = models.CharField(_("currency"), max_length=3)
+    zone = models.CharField(_("time zone"), max_length=64)
+    anchor_on = models.DateField(_("counted from"))
+    next_step = models.PositiveIntegerField(_("intervals since then"), default=0)
+    first_period = models.PositiveSmallIntegerField(_("first payment asked for"), default=1)
+    next_period = models.PositiveIntegerField(_("next payment no."), default=1)
+    next_charge_on = models.DateField(_("next charge"), null=True)
+    next_charge_at = models.DateTimeField(_("next charge begins"), null=True)
+    payments_total = models.PositiveIntegerField(_("payments in all"), null=True)
+    payments_made = models.PositiveIntegerField(_("payments made"), default=0)
+    payments_forgiven = models.PositiveIntegerField(_("payments forgiven"), default=0)
+    card = models.ForeignKey(Card, models.PROTECT, null=True, related_name="orders", verbose_name=_("card"))
+    send_invoices = models.BooleanField(_("send an e-mail with each payment"), default=True)
+    missed = models.CharField(_("missed periods"), max_length=8, choices=Missed, default=Missed.EVERY)
+    origin = models.ForeignKey(
+        Invoice, models.PROTECT, null=True, related_name="started_orders", verbose_name=_("started by")
+    )
+    summary = models.CharField(_("product"), max_length=120)
+    amount = amount_field(_("amount"))
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(_("begun"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    if TYPE_CHECKING:
+        lines: RelatedManager[OrderLine]
+        invoices: RelatedManager[Invoice]
+        events: RelatedManager[Event]
+        contact_id: int
+        card_id: int | None
+        origin_id: int | None
+
+        @classmethod
+        def start(cls, invoice: Invoice, line: InvoiceLine, by: Actor, *, at: datetime) -> Event: ...
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        words = {"kind": OrderKind(self.kind).label if self.kind else _now("Order"), "id": self.pk or ""}
+        return (_now("%(kind)s %(id)s") % words).strip()
+
+    @property
+    def row(self) -> Order:
+        """This order with all its verbs."""
+        return cast("Order", self)
+
+    # -- what may be done
+
+    def available_actions(self, user: Viewer) -> list[Action]:
+        """The actions that this user may take now, in the order of the table."""
+        offered = (action for action in ORDER_ACTIONS.values() if self.status in action.on)
+        return [action for action in offered if self.refusal(action, user) is None]
+
+    def unavailable_actions(self, user: Viewer) -> list[tuple[Action, str]]:
+        """The other actions, each with the sentence that says why not."""
+        refusals = ((action, self.refusal(action, user)) for action in ORDER_ACTIONS.values())
+        return [(action, str(refusal)) for action, refusal in refusals if refusal]
+
+    def can(self, name: str, user: Viewer) -> bool:
+        return self.refusal(ORDER_ACTIONS[name], user) is None
+
+    def refusal(self, action: Action, user: Viewer | Actor) -> Refused | None:
+        """Why not, or None. ``user`` None stands for a schedule."""
+        if not may(user, action.codename):
+            return NotAllowed(role_sentence(action))
+        if self.status not in action.on:
+            words = {
+                "order": self,
+                "status": self.status_label,
+                "statuses": action.statuses(),
+                "done": action.can_be,
+            }
+            return NotOffered(
+                _now("%(order)s is %(status)s: only orders that are %(statuses)s can be %(done)s.") % words
+            )
+        reasons = (getattr(self, need) for need in action.needs)
+        return next((NotOffered(reason) for reason in reasons if reason), None)
+
+    def require(self, action: Action, user: Actor, *, seen: int | None = None) -> None:
+        """Raise NotAllowed, NotOffered or Stale unless ``user`` may take ``action`` on the state that they
+        ``seen``.
+        """
+        refusal = self.refusal(action, user)
+        if refusal:
+            raise refusal
+        if seen is not None and seen != self.version:
+            words = {"order": self, "status": self.status_label, "next": self.next_words}
+            raise Stale(
+                _now(
+                    "%(order)s has changed since you opened it: it is now %(status)s, next charge %(next)s."
+                    " Nothing was done; please look again."
+                )
+                % words
+            )
+
+    def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
+        about = Q(order=self.pk, invoice=None) if self.pk else Q(contact=self.contact_id)
+        return OneTimeKey(key, by, action, about)
+
+    def timeline_of(self) -> dict[str, Any]:
+        return {"order": self.row, "contact_id": self.contact_id}
+
+    def stop_paying(self) -> None:
+        """Customers pay invoices, not orders."""
+
+    def lock(self) -> None:
+        """Read this row afresh and keep everybody else from changing it until the transaction ends."""
+        self.refresh_from_db(from_queryset=type(self.row).objects.locked())
+
+    def store(self, *names: str) -> None:
+        """Save the named columns as one change that open dialogs will notice."""
+        self.version += 1
+        self.save(update_fields=[*names, "version"])
+
+    def become(self, status: OrderStatus) -> None:
+        """Change the status, for the caller to save. The one place that sets it.
+
+        Raises ValueError for a change that the product does not know.
+        """
+        if status != self.status and status not in ORDER_TRANSITIONS[OrderStatus(self.status)]:
+            raise ValueError(f"An order that is {self.status} never becomes {status}.")
+        self.status = status
+
+    @property
+    def nothing_to_come(self) -> str:
+        """The reason why there is nothing to pause, or nothing."""
+        if self.next_charge_on:
+            return ""
+        return _now("%(order)s has asked for its last payment already.") % {"order": self}
+
+    # -- words
+
+    @property
+    def status_label(self) -> str:
+        return str(OrderStatus(self.status).label)
+
+    @property
+    def kind_label(self) -> str:
+        return str(OrderKind(self.kind).label)
+
+    @property
+    def is_unended(self) -> bool:
+        return self.status in UNENDED
+
+    @property
+    def next_words(self) -> str:
+        return date_format(self.next_charge_on, "j M Y") if self.next_charge_on else _now("never")
+
+    @property
+    def is_paused(self) -> bool:
+        return self.status == OrderStatus.PAUSED
+
+    @property
+    def charges_on(self) -> date | None:
+        """The next charge for a list. A paused order has none: its date may have passed meanwhile."""
+        return None if self.is_paused else self.next_charge_on
+
+    def show(self, amount: Decimal) -> str:
+        return money.show(amount, self.currency)
+
+    @property
+    def progress(self) -> str:
+        """``3 of 12``, ``3 payments``: how many were made, and how many there are."""
+        if not self.payments_total:
+            return payments_words(self.payments_made)
+        return _now("%(made)s of %(total)s") % {"made": self.payments_made, "total": self.payments_total}
+
+    @property
+    def payments_left(self) -> int | None:
+        """Of a plan: what is neither made nor forgiven. None where there is no end."""
+        if self.payments_total is None:
+            return None
+        return max(0, self.payments_total - self.payments_made - self.payments_forgiven)
