@@ -156,7 +156,14 @@ class Visiting(InvoiceBase):
 
         A sentence each; none forbids anything. Two queries.
         """
-        return [*self._customer_is_here(at), *self._paid_lately(amount, at)]
+        return [*self._charged_soon(at), *self._customer_is_here(at), *self._paid_lately(amount, at)]
+
+    def _charged_soon(self, at: datetime) -> Iterator[str]:
+        if self.charge_due_at:
+            due = max(self.charge_due_at, at)
+            yield _now("The desk itself charges this to the card of its order %(when)s.") % {
+                "when": _now("now") if due == at else _now("in %(time)s") % {"time": timesince(at, due)}
+            }
 
     def _customer_is_here(self, at: datetime) -> Iterator[str]:
         visits = self.events.filter(action="pay_page_opened", at__range=(at - HOUR, at))

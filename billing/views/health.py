@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -13,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from billing import gateways
+from billing import gateways, mail
 from billing.models import Attempt, GatewayEvent, Job, Mail
 from billing.models.job import VERIFY_BOOKS
 from billing.statuses import MailState
@@ -44,7 +43,7 @@ def health(request: DeskRequest) -> HttpResponse:
         "gateway_trouble": checked.error if checked else "",
         "gateways_checked_at": checked.ran_at if checked else None,
         "queues": [_mails(now), _attempts(now), _notices(now)],
-        "mail_server": "dummy" not in settings.EMAIL_BACKEND,
+        "mail_server": mail.has_server(),
     }
     return render(request, "billing/health.html", context)
 
@@ -56,7 +55,8 @@ def _mails(now: datetime) -> Queue:
         failed=Count("id", filter=~queued),
         since=Min("next_try_at", filter=queued & Q(next_try_at__lte=now)),
     )
-    return Queue(_("E-mails"), found["waiting"], found["since"], found["failed"])
+    since = found["since"] if mail.has_server() else None  # without one they are kept to be read
+    return Queue(_("E-mails"), found["waiting"], since, found["failed"])
 
 
 def _attempts(now: datetime) -> Queue:

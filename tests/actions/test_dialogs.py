@@ -19,6 +19,7 @@ from tests.factories import (
     CardFactory,
     ContactFactory,
     InvoiceFactory,
+    OrderFactory,
     PaymentFactory,
     UserFactory,
     refund_all,
@@ -288,3 +289,12 @@ def test_what_is_no_sign_of_this_money_is_not_told(desk: Client, other: str) -> 
         case "declined":
             Payment.objects.update(status="declined")
     assert cautions(desk, invoice) == []
+
+
+@pytest.mark.parametrize(("minutes", "when"), [(20, "in 20 minutes"), (0, "now"), (-5, "now")])
+def test_pay_says_when_the_desk_charges_by_itself(desk: Client, minutes: int, when: str) -> None:
+    order = OrderFactory.create()
+    invoice = InvoiceFactory.create(contact=order.contact)
+    due = timezone.now() + timedelta(minutes=minutes, seconds=5 if minutes > 0 else 0)
+    Invoice.objects.filter(pk=invoice.pk).update(order=order, period=99, charge_due_at=due)
+    assert cautions(desk, invoice) == [f"The desk itself charges this to the card of its order {when}."]
