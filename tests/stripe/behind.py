@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
@@ -12,15 +13,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from tests.stripe.keys import Answer
 
 PATIENCE = 20
+ROOT = Path(__file__).parents[2]
 WITHOUT_ITS_FILE = (
-    "import pickle, runpy, sys; pickle.dump = lambda *a, **k: None;"
-    " runpy.run_module('localstripe', run_name='__main__')"
+    "import pickle, runpy; from tests.mortal import die_with_parent; die_with_parent({parent});"
+    " pickle.dump = lambda *a, **k: None; runpy.run_module('localstripe', run_name='__main__')"
 )
 """It writes all that it knows to /tmp after every change; nobody reads it here, and it grows slow by that."""
 
@@ -100,8 +103,10 @@ def localstripe() -> Iterator[Behind]:
         raise NotInstalled('localstripe is not installed: pip install -e ".[dev,stripe-tests]"')
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    program_text = WITHOUT_ITS_FILE.format(parent=os.getpid())
     program = subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_ITS_FILE, "--port", str(port), "--from-scratch"],
+        [sys.executable, "-c", program_text, "--port", str(port), "--from-scratch"],
+        cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
