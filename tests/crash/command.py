@@ -26,6 +26,7 @@ from tests.crash.sandbox import SandboxCounter
 from tests.crash.scene import Scene
 from tests.crash.table import differences, table, totals
 from tests.crash.verdict import Verdict, verdicts
+from tests.mortal import die_with_parent
 
 COUNTERS: dict[str, type[Counter]] = {"sandbox": SandboxCounter}
 FOREVER = 1_000_000.0
@@ -102,9 +103,11 @@ def spread(trials: list[Trial], asked: Options, folder: Path) -> list[Verdict] |
 
 def one_job(trials: list[Trial], asked: Options, database: str, file: Path, until: float) -> int:
     """In a process of its own, whose id this is."""
+    command = os.getpid()
     process = os.fork()
     if process:
         return process
+    die_with_parent(command)
     try:
         ground.use(database)
         counter, journal = COUNTERS[asked.gateway](), file.with_suffix(".journal")
