@@ -24,11 +24,12 @@ from tests.crash.counter import Counter
 from tests.crash.plan import Trial, drawn
 from tests.crash.sandbox import SandboxCounter
 from tests.crash.scene import Scene
+from tests.crash.stripe import StripeCounter
 from tests.crash.table import differences, table, totals
 from tests.crash.verdict import Verdict, verdicts
 from tests.mortal import die_with_parent
 
-COUNTERS: dict[str, type[Counter]] = {"sandbox": SandboxCounter}
+COUNTERS: dict[str, type[Counter]] = {"sandbox": SandboxCounter, "stripe": StripeCounter}
 FOREVER = 1_000_000.0
 
 
@@ -79,9 +80,9 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def plan(asked: Options) -> list[Trial]:
-    behaviours = COUNTERS[asked.gateway].behaviours
+    counter = COUNTERS[asked.gateway]
     numbers = range(asked.trials) if asked.only is None else [asked.only]
-    return [drawn(asked.seed, number, dict(behaviours)) for number in numbers]
+    return [drawn(asked.seed, number, counter.behaviours, counter.steps) for number in numbers]
 
 
 def spread(trials: list[Trial], asked: Options, folder: Path) -> list[Verdict] | None:

@@ -28,7 +28,7 @@ def run(trials: Sequence[Trial], scene: Scene, counter: Counter, *, until: float
     """Do the trials, one after the other, until the time is up. Raises RuntimeError if the harness fails."""
     scene.keep_time()
     watch_calls(counter.gateway, scene)
-    healthy = [quiet(deed, number=-1 - n) for n, deed in enumerate(Deed)]
+    healthy = [quiet(deed, number=-1 - n, steps=counter.steps) for n, deed in enumerate(Deed)]
     orders = written([*healthy, *trials], counter, at=scene.now())
     warm_up(healthy, scene, counter, orders)
     connections.close_all()
@@ -58,6 +58,8 @@ def work(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders
         if marks.act == 0:
             if time.monotonic() > until:
                 break
+            if counter.start_over(marks.position):
+                orders.store_cards_anew(counter)
             scene.begin(trials[marks.position].number)
         stage = Stage(trials[marks.position], scene, counter, orders)
         while marks.act < len(ACTS):
@@ -78,12 +80,17 @@ def play(act: Callable[[Stage], None], stage: Stage) -> None:
 
 
 def warm_up(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders) -> None:
-    """Let every deed be done once here, so that no process has to load and compile what it needs for it."""
+    """Let every deed be done once here, so that no process has to load and compile what it needs for it.
+
+    Raises RuntimeError if one fails: where nothing moves, nothing can be found wrong.
+    """
     for trial in trials:
         scene.begin(trial.number)
         stage = Stage(trial, scene, counter, orders)
         for act in ACTS:
             play(act, stage)
+        if not (stage.last_attempt and stage.last_attempt.is_approved):
+            raise RuntimeError(f"“{trial.deed}” fails even when nothing goes wrong.")
 
 
 def watch_calls(gateway: type, scene: Scene) -> None:
