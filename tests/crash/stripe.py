@@ -1,5 +1,4 @@
-"""Stripe as the harness meets it: its library talks to the shim, which fails when told to and shows its books.
-"""
+"""Stripe as the harness meets it: its library talks to the shim, which fails on request and keeps books."""
 
 from __future__ import annotations
 
