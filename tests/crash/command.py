@@ -63,7 +63,7 @@ def main(given: Sequence[str] | None = None) -> int:
     if asked.only is None:
         logging.disable(logging.CRITICAL)  # most trials go wrong on purpose
     if asked.plant:
-        bugs.BUGS[asked.plant]()
+        bugs.BUGS[asked.plant](COUNTERS[asked.gateway].gateway)
     trials = plan(asked)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="counterfoil_crash_") as folder:
@@ -74,7 +74,7 @@ def main(given: Sequence[str] | None = None) -> int:
     print(table(trials, found))
     print(totals(found))
     print(f"{len(found)} trials in {seconds:.1f} s: {len(found) / seconds:.1f} per second")
-    lines = differences(found, f"python -m tests.crash --seed {asked.seed}")
+    lines = differences(found, f"python -m tests.crash --gateway {asked.gateway} --seed {asked.seed}")
     print("\n".join(lines), end="\n" if lines else "")
     return 1 if lines or not found else 0
 
