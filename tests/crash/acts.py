@@ -167,9 +167,11 @@ class Stage:
         """The gateway is well again: time passes until every attempt has its answer."""
         wait_until(lambda: not self.scene.marks.resolvers)
         for hours in HOURS_UNTIL_NOTHING_IS_DUE:
-            for attempt in self._waiting().filter(state=AttemptState.NEEDS_ACTION, kind="charge"):
-                attempt.cancel(None, at=self.scene.now())
-            if not self._waiting().exists():
+            waiting = list(self._waiting())
+            for attempt in waiting:
+                if attempt.can_be_cancelled:
+                    attempt.cancel(None, at=self.scene.now())
+            if all(attempt.is_final for attempt in waiting):
                 break
             resolve_attempts(self.scene.pass_time(hours))
         self.scene.note(waiting=self._waiting().count())
@@ -214,10 +216,9 @@ class Stage:
         """A person sees no answer. The same form may always be sent again; a new one is for whoever is told
         that nothing moved, and whoever opens it while an attempt is in flight is refused.
         """
-        attempt = self.last_attempt
         if how is Again.RESENDS:
             self._click(self._first_form())
-        elif how is Again.NEW_FORM and may_try_again(attempt, self.trial):
+        elif how is Again.NEW_FORM and may_try_again(self.last_attempt, self.trial):
             self._click(self._new_form())
         if how is not Again.NO and self.trial.deed is Deed.PAGE and self.trial.customer_pays:
             self._customer_pays()
