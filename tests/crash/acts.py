@@ -115,11 +115,11 @@ class Stage:
             self._customer_pays()
 
     def come_back_from_the_page(self) -> None:
-        attempt = self.last_attempt
-        if self.trial.deed is not Deed.PAGE or not self.trial.customer_comes_back or attempt is None:
+        if self.trial.deed is not Deed.PAGE or not self.trial.customer_comes_back:
             return
+        attempt = self.last_attempt
         with self.struck_by(self.trial.back):
-            if attempt.page_ref:
+            if attempt and attempt.page_ref:
                 attempt.ask(at=self.scene.now())
 
     def try_at_once(self) -> None:

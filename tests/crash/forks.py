@@ -13,6 +13,9 @@ LEFT: list[BaseDatabaseWrapper] = []
 
 def fork() -> int:
     """0 in the child, which opens a connection of its own as soon as it needs one."""
+    for each in connections.all(initialized_only=True):
+        if each.vendor == "sqlite":  # it would take the parent's locks for the child's own
+            each.close()
     process = os.fork()
     if not process:
         _leave_connections()
@@ -24,7 +27,7 @@ def _leave_connections() -> None:
     killed.
     """
     for each in connections.all(initialized_only=True):
-        if each.vendor == "postgresql" and each.connection:
+        if each.connection:
             os.close(each.connection.fileno())
         LEFT.append(each)
         del connections[each.alias]
