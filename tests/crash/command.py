@@ -62,8 +62,6 @@ def main(given: Sequence[str] | None = None) -> int:
     settings.DEBUG = False  # or Django would keep every query
     if asked.only is None:
         logging.disable(logging.CRITICAL)  # most trials go wrong on purpose
-    if asked.plant:
-        bugs.BUGS[asked.plant](COUNTERS[asked.gateway].gateway)
     trials = plan(asked)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="counterfoil_crash_") as folder:
@@ -112,7 +110,7 @@ def one_job(trials: list[Trial], asked: Options, database: str, file: Path, unti
     try:
         ground.use(database)
         counter, journal = COUNTERS[asked.gateway](), file.with_suffix(".journal")
-        job.run(trials, Scene(journal), counter, until=until)
+        job.run(trials, Scene(journal), counter, until=until, plant=bugs.BUGS.get(asked.plant))
         found = [asdict(each) for each in verdicts(trials, journal, counter)]
         file.with_suffix(".verdicts").write_text(dumps(found))
     except BaseException:  # noqa: BLE001  # this process ends here whatever comes

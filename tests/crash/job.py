@@ -24,13 +24,22 @@ from tests.mortal import die_with_parent
 CALLS = [name for name, member in vars(Gateway).items() if callable(member) and not name.startswith("_")]
 
 
-def run(trials: Sequence[Trial], scene: Scene, counter: Counter, *, until: float) -> None:
+def run(
+    trials: Sequence[Trial],
+    scene: Scene,
+    counter: Counter,
+    *,
+    until: float,
+    plant: Callable[[type], None] | None = None,
+) -> None:
     """Do the trials, one after the other, until the time is up. Raises RuntimeError if the harness fails."""
     scene.keep_time()
     watch_calls(counter.gateway, scene)
     healthy = [quiet(deed, number=-1 - n, steps=counter.steps) for n, deed in enumerate(Deed)]
     orders = written([*healthy, *trials], counter, at=scene.now())
     warm_up(healthy, scene, counter, orders)
+    if plant:
+        plant(counter.gateway)
     connections.close_all()
     gc.disable()  # or each fork would copy the memory that its garbage collector looks at
     job, asleep = os.getpid(), 0
