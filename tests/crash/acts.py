@@ -23,14 +23,13 @@ from billing.money import ZERO
 from billing.statuses import AttemptState, PaymentType, RefundRoute
 from billing.tasks import resolve_attempts
 from tests.crash.counter import Counter
+from tests.crash.forks import fork
 from tests.crash.orders import Orders
 from tests.crash.plan import Again, Blow, Deed, Fault, Letting, Trial
 from tests.crash.points import struck_at
 from tests.crash.scene import Scene, wait_until
 
 URL = "https://desk.example.com/"
-WAKE = 17
-"""With this exit code a process asks the job to wake the one that was stopped."""
 LONGEST_UNDER_WAY = 1
 """Hours that a call can be under way before it acts. The desk counts on two: a refund of which the gateway
 has not heard two hours after it could last be sent was never made.
@@ -87,6 +86,13 @@ class Stage:
         self.was_stopped, self.scene.marks.asleep = True, os.getpid()
         os.kill(os.getpid(), signal.SIGSTOP)
 
+    def end_if_woken(self) -> None:
+        """Others went on with the trial while this process slept."""
+        if self.was_stopped:
+            connections.close_all()
+            self.scene.marks.asleep = 0
+            os._exit(0)
+
     # -- who does what
 
     def set_up(self) -> None:
@@ -102,7 +108,6 @@ class Stage:
         self.scene.marks.seen = self.invoice.version
         with self.struck_by(self.trial.first):
             self._click(self._first_form())
-        self._end_if_woken()
 
     def pay_on_the_page(self) -> None:
         """The customer, if a page was shown, or if pressing the button once more shows one."""
@@ -110,13 +115,12 @@ class Stage:
             self._customer_pays()
 
     def come_back_from_the_page(self) -> None:
-        attempt = self.last_attempt
-        if self.trial.deed is not Deed.PAGE or not self.trial.customer_comes_back or attempt is None:
+        if self.trial.deed is not Deed.PAGE or not self.trial.customer_comes_back:
             return
+        attempt = self.last_attempt
         with self.struck_by(self.trial.back):
-            if attempt.page_ref:
+            if attempt and attempt.page_ref:
                 attempt.ask(at=self.scene.now())
-        self._end_if_woken()
 
     def try_at_once(self) -> None:
         self._try_again(self.trial.again[0])
@@ -138,9 +142,8 @@ class Stage:
         if self.trial.resolvers == 1:
             yield
             return
-        connections.close_all()  # a connection cannot be shared with a fork
         self.scene.marks.resolvers += 1
-        if not os.fork():
+        if not fork():
             try:
                 resolve_attempts(self.scene.now())
             finally:
@@ -151,8 +154,8 @@ class Stage:
 
     def wake_the_sleeper(self) -> None:
         if self.scene.marks.asleep:
-            connections.close_all()
-            os._exit(WAKE)
+            os.kill(self.scene.marks.asleep, signal.SIGCONT)
+            wait_until(lambda: not self.scene.marks.asleep)
 
     def let_slow_calls_act(self) -> None:
         self.scene.await_slow_calls()
@@ -164,9 +167,11 @@ class Stage:
         """The gateway is well again: time passes until every attempt has its answer."""
         wait_until(lambda: not self.scene.marks.resolvers)
         for hours in HOURS_UNTIL_NOTHING_IS_DUE:
-            for attempt in self._waiting().filter(state=AttemptState.NEEDS_ACTION, kind="charge"):
-                attempt.cancel(None, at=self.scene.now())
-            if not self._waiting().exists():
+            waiting = list(self._waiting())
+            for attempt in waiting:
+                if attempt.can_be_cancelled:
+                    attempt.cancel(None, at=self.scene.now())
+            if all(attempt.is_final for attempt in waiting):
                 break
             resolve_attempts(self.scene.pass_time(hours))
         self.scene.note(waiting=self._waiting().count())
@@ -175,12 +180,6 @@ class Stage:
 
     def _waiting(self) -> AttemptQuerySet:
         return Attempt.objects.filter(invoice=self.scene.marks.invoice, state__in=WAITING)
-
-    def _end_if_woken(self) -> None:
-        """Others went on with the trial while this process slept."""
-        if self.was_stopped:
-            connections.close_all()
-            os._exit(0)
 
     def _click(self, form: Form) -> None:
         """The button is pressed: what is refused, or was done before, is no fault."""
@@ -217,10 +216,9 @@ class Stage:
         """A person sees no answer. The same form may always be sent again; a new one is for whoever is told
         that nothing moved, and whoever opens it while an attempt is in flight is refused.
         """
-        attempt = self.last_attempt
         if how is Again.RESENDS:
             self._click(self._first_form())
-        elif how is Again.NEW_FORM and may_try_again(attempt, self.trial):
+        elif how is Again.NEW_FORM and may_try_again(self.last_attempt, self.trial):
             self._click(self._new_form())
         if how is not Again.NO and self.trial.deed is Deed.PAGE and self.trial.customer_pays:
             self._customer_pays()

@@ -24,10 +24,12 @@ from tests.crash.counter import Counter
 from tests.crash.plan import Trial, drawn
 from tests.crash.sandbox import SandboxCounter
 from tests.crash.scene import Scene
+from tests.crash.stripe import StripeCounter
 from tests.crash.table import differences, table, totals
 from tests.crash.verdict import Verdict, verdicts
+from tests.mortal import die_with_parent
 
-COUNTERS: dict[str, type[Counter]] = {"sandbox": SandboxCounter}
+COUNTERS: dict[str, type[Counter]] = {"sandbox": SandboxCounter, "stripe": StripeCounter}
 FOREVER = 1_000_000.0
 
 
@@ -60,8 +62,6 @@ def main(given: Sequence[str] | None = None) -> int:
     settings.DEBUG = False  # or Django would keep every query
     if asked.only is None:
         logging.disable(logging.CRITICAL)  # most trials go wrong on purpose
-    if asked.plant:
-        bugs.BUGS[asked.plant]()
     trials = plan(asked)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="counterfoil_crash_") as folder:
@@ -72,15 +72,15 @@ def main(given: Sequence[str] | None = None) -> int:
     print(table(trials, found))
     print(totals(found))
     print(f"{len(found)} trials in {seconds:.1f} s: {len(found) / seconds:.1f} per second")
-    lines = differences(found, f"python -m tests.crash --seed {asked.seed}")
+    lines = differences(found, f"python -m tests.crash --gateway {asked.gateway} --seed {asked.seed}")
     print("\n".join(lines), end="\n" if lines else "")
     return 1 if lines or not found else 0
 
 
 def plan(asked: Options) -> list[Trial]:
-    behaviours = COUNTERS[asked.gateway].behaviours
+    counter = COUNTERS[asked.gateway]
     numbers = range(asked.trials) if asked.only is None else [asked.only]
-    return [drawn(asked.seed, number, dict(behaviours)) for number in numbers]
+    return [drawn(asked.seed, number, counter.behaviours, counter.steps) for number in numbers]
 
 
 def spread(trials: list[Trial], asked: Options, folder: Path) -> list[Verdict] | None:
@@ -102,13 +102,15 @@ def spread(trials: list[Trial], asked: Options, folder: Path) -> list[Verdict] |
 
 def one_job(trials: list[Trial], asked: Options, database: str, file: Path, until: float) -> int:
     """In a process of its own, whose id this is."""
+    command = os.getpid()
     process = os.fork()
     if process:
         return process
+    die_with_parent(command)
     try:
         ground.use(database)
         counter, journal = COUNTERS[asked.gateway](), file.with_suffix(".journal")
-        job.run(trials, Scene(journal), counter, until=until)
+        job.run(trials, Scene(journal), counter, until=until, plant=bugs.BUGS.get(asked.plant))
         found = [asdict(each) for each in verdicts(trials, journal, counter)]
         file.with_suffix(".verdicts").write_text(dumps(found))
     except BaseException:  # noqa: BLE001  # this process ends here whatever comes

@@ -37,6 +37,14 @@ class Counter(Protocol):
     behaviours: Mapping[str, int]
     """The kinds of cards that it knows, and how often a trial uses each."""
 
+    steps: Mapping[str, int]
+    """In so many of the smallest coins the amounts of a currency must be, where that is more than one."""
+
+    def start_over(self, done: int) -> bool:
+        """Asked between two trials, ``done`` of which are over. True if the gateway forgot its cards; what
+        moved is never forgotten.
+        """
+
     def card(self, behaviour: str) -> CardDetails:
         """A new card on file."""
 

@@ -14,35 +14,46 @@ from typing import Any, NoReturn, Protocol
 from django.db import connections, transaction
 
 from billing.gateways import Gateway
-from tests.crash.acts import ACTS, WAKE, Stage
+from tests.crash.acts import ACTS, Stage
 from tests.crash.counter import Counter
 from tests.crash.orders import Orders, written
 from tests.crash.plan import Deed, Trial, quiet
 from tests.crash.scene import Scene
+from tests.mortal import die_with_parent
 
 CALLS = [name for name, member in vars(Gateway).items() if callable(member) and not name.startswith("_")]
 
 
-def run(trials: Sequence[Trial], scene: Scene, counter: Counter, *, until: float) -> None:
+def run(
+    trials: Sequence[Trial],
+    scene: Scene,
+    counter: Counter,
+    *,
+    until: float,
+    plant: Callable[[type], None] | None = None,
+) -> None:
     """Do the trials, one after the other, until the time is up. Raises RuntimeError if the harness fails."""
     scene.keep_time()
     watch_calls(counter.gateway, scene)
-    healthy = [quiet(deed, number=-1 - n) for n, deed in enumerate(Deed)]
+    healthy = [quiet(deed, number=-1 - n, steps=counter.steps) for n, deed in enumerate(Deed)]
     orders = written([*healthy, *trials], counter, at=scene.now())
     warm_up(healthy, scene, counter, orders)
-    connections.close_all()  # a connection cannot be shared with a fork
+    if plant:
+        plant(counter.gateway)
+    connections.close_all()
     gc.disable()  # or each fork would copy the memory that its garbage collector looks at
-    asleep = 0
+    job, asleep = os.getpid(), 0
     while True:
         worker = os.fork()
         if not worker:
+            die_with_parent(job)
             work(trials, scene, counter, orders, until)
         status = os.waitpid(worker, os.WUNTRACED)[1]
+        if asleep and asleep != scene.marks.asleep:  # a worker woke it
+            os.waitpid(asleep, 0)
+            asleep = 0
         if os.WIFSTOPPED(status):
             asleep = worker
-        elif os.waitstatus_to_exitcode(status) == WAKE:
-            os.kill(asleep, signal.SIGCONT)
-            os.waitpid(asleep, 0)
         elif os.waitstatus_to_exitcode(status) == 0:
             return
         elif os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
@@ -56,11 +67,14 @@ def work(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders
         if marks.act == 0:
             if time.monotonic() > until:
                 break
+            if counter.start_over(marks.position):
+                orders.store_cards_anew(counter)
             scene.begin(trials[marks.position].number)
         stage = Stage(trials[marks.position], scene, counter, orders)
         while marks.act < len(ACTS):
             marks.act += 1  # before it is done: whoever takes over goes on with the next
             play(ACTS[marks.act - 1], stage)
+            stage.end_if_woken()
         marks.position, marks.act = marks.position + 1, 0
     connections.close_all()
     os._exit(0)
@@ -75,12 +89,17 @@ def play(act: Callable[[Stage], None], stage: Stage) -> None:
 
 
 def warm_up(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders) -> None:
-    """Let every deed be done once here, so that no process has to load and compile what it needs for it."""
+    """Let every deed be done once here, so that no process has to load and compile what it needs for it.
+
+    Raises RuntimeError if one fails: where nothing moves, nothing can be found wrong.
+    """
     for trial in trials:
         scene.begin(trial.number)
         stage = Stage(trial, scene, counter, orders)
         for act in ACTS:
             play(act, stage)
+        if not (stage.last_attempt and stage.last_attempt.is_approved):
+            raise RuntimeError(f"“{trial.deed}” fails even when nothing goes wrong.")
 
 
 def watch_calls(gateway: type, scene: Scene) -> None:

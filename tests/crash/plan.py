@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -109,6 +110,7 @@ BEHAVIOURS = {
     "authenticates": 16,
 }
 """How often each kind of card is used; every gateway knows these."""
+ONE_COIN: Mapping[str, int] = {}
 CALLS: dict[Deed, tuple[str, ...]] = {
     Deed.CHARGE: ("prepare", "confirm", "confirm"),
     Deed.PAGE: ("pay_page",),
@@ -122,13 +124,18 @@ WHEN_ASKING: dict[Deed, tuple[str, ...]] = {
 }
 
 
-def drawn(seed: int, number: int, behaviours: dict[str, int] = BEHAVIOURS) -> Trial:
-    """Trial ``number`` of the seed: always the same one, whichever trials run before it."""
+def drawn(
+    seed: int, number: int, behaviours: Mapping[str, int] = BEHAVIOURS, steps: Mapping[str, int] = ONE_COIN
+) -> Trial:
+    """Trial ``number`` of the seed: always the same one, whichever trials run before it. ``steps``: of how
+    many coins the amounts of a currency must be multiples.
+    """
     at_random = Random(f"{seed}/{number}")  # noqa: S311  # drawn so that it can be drawn again
     deed = at_random.choices(list(Deed), [45, 20, 35])[0]
     fault = at_random.choices(list(Fault), [8, 34, 12, *[6] * 8])[0]
     currency = at_random.choice(CURRENCIES)
-    shares = _shares(at_random, deed, currency)
+    coin = money.quantum(currency) * steps.get(currency, 1)
+    shares = _shares(at_random, deed, coin)
     struck = _blow(at_random, fault, deed, len(shares))
     returns = deed is Deed.PAGE and at_random.random() < 0.5
     back = _returning(at_random, fault) if returns else None
@@ -139,7 +146,7 @@ def drawn(seed: int, number: int, behaviours: dict[str, int] = BEHAVIOURS) -> Tr
         deed=deed,
         fault=fault,
         currency=currency,
-        amount=_part(at_random, sum(shares), currency) if deed is not Deed.PAGE else shares[0],
+        amount=_part(at_random, sum(shares), coin) if deed is not Deed.PAGE else shares[0],
         shares=shares,
         behaviour=behaviour,
         first=None if returns else struck,
@@ -157,9 +164,9 @@ def drawn(seed: int, number: int, behaviours: dict[str, int] = BEHAVIOURS) -> Tr
     )
 
 
-def quiet(deed: Deed, *, number: int) -> Trial:
+def quiet(deed: Deed, *, number: int, steps: Mapping[str, int]) -> Trial:
     """A trial in which all goes well, and whoever waits for an answer gets it at once."""
-    drawn_ones = (drawn(0, each) for each in count())
+    drawn_ones = (drawn(0, each, steps=steps) for each in count())
     return replace(
         next(trial for trial in drawn_ones if trial.deed is deed and trial.behaviour == "approves"),
         number=number,
@@ -174,16 +181,14 @@ def quiet(deed: Deed, *, number: int) -> Trial:
     )
 
 
-def _shares(at_random: Random, deed: Deed, currency: str) -> tuple[Decimal, ...]:
+def _shares(at_random: Random, deed: Deed, coin: Decimal) -> tuple[Decimal, ...]:
     """The payments that a refund is taken from; one amount that is owed, for the other deeds."""
     many = at_random.choices([1, 2, 3], [7, 2, 1])[0] if deed is Deed.REFUND else 1
-    coin = money.quantum(currency)
     return tuple(at_random.randint(1, MOST_COINS) * coin for _ in range(many))
 
 
-def _part(at_random: Random, whole: Decimal | int, currency: str) -> Decimal:
+def _part(at_random: Random, whole: Decimal | int, coin: Decimal) -> Decimal:
     """All of it, or any part of it."""
-    coin = money.quantum(currency)
     coins = int(whole / coin)
     return coin * (coins if at_random.random() < 0.5 else at_random.randint(1, coins))
 

@@ -22,6 +22,7 @@ from django.db import connections
 from django.utils import timezone
 
 from billing.gateways import NoAnswer
+from tests.crash.forks import fork
 
 PATIENCE = 60.0
 """Seconds after which the harness itself is taken to hang."""
@@ -29,8 +30,8 @@ PATIENCE = 60.0
 
 class Marks(Structure):
     """``position`` in the job's list of trials and ``act``: what comes next. ``ahead``: seconds by which the
-    clock is ahead of the real one. ``asleep``: the process that was stopped. ``seen``: the invoice's version
-    on the form that is sent first.
+    clock is ahead of the real one. ``asleep``: the process that was stopped and has not ended yet. ``seen``:
+    the invoice's version on the form that is sent first.
     """
 
     _fields_ = [
@@ -92,9 +93,8 @@ class Scene:
 
     def act_later(self, call: Callable[[], object]) -> None:
         """Let another process make the call, once the scene lets slow calls act."""
-        connections.close_all()  # a connection cannot be shared with a fork
         self.marks.slow_calls += 1
-        if os.fork():
+        if fork():
             return
         try:
             wait_until(lambda: bool(self.marks.slow_calls_may_act))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from tests.crash.bugs import BUGS
 from tests.crash.plan import BEHAVIOURS, Deed, Fault, drawn
 
 ROOT = Path(__file__).parents[2]
+
+
+needs_localstripe = pytest.mark.skipif(
+    find_spec("localstripe") is None,
+    reason='localstripe is not installed: pip install -e ".[dev,stripe-tests]"',
+)
 
 
 def harness(*arguments: str) -> tuple[int, str]:
@@ -55,7 +62,31 @@ def test_a_planted_bug_is_found_and_named_with_the_command_that_shows_it(bug: st
     count = re.search(rf"^{found}: (\d+)$", said, re.MULTILINE)
     assert count, said
     assert int(count[1]) > 0, said
-    assert "python -m tests.crash --seed 7 --only " in said
+    assert "python -m tests.crash --gateway sandbox --seed 7 --only " in said
+
+
+@needs_localstripe
+def test_trials_at_stripe_end_with_its_books_equal_to_ours() -> None:
+    code, said = harness("--gateway", "stripe", "--trials", "24", "--seed", "7")
+    assert code == 0, said
+    assert re.search(r"^all +24 ", said, re.MULTILINE), said
+    assert "charged twice: 0\ncharged and not recorded: 0\nrecorded and not charged: 0\n" in said
+    assert "without a final answer: 0\n" in said
+
+
+@needs_localstripe
+@pytest.mark.parametrize(
+    ("bug", "found"),
+    [
+        ("gateway-charges-twice", "charged twice"),
+        ("refunds-use-a-new-key", "refunded and not recorded"),
+    ],
+)
+def test_a_bug_that_is_planted_at_stripe_is_found_too(bug: str, found: str) -> None:
+    code, said = harness("--gateway", "stripe", "--trials", "16", "--seed", "7", "--plant", bug)
+    assert code == 1, said
+    assert re.search(rf"^{found}: [1-9]", said, re.MULTILINE), said
+    assert "python -m tests.crash --gateway stripe --seed 7 --only " in said
 
 
 def test_every_bug_is_planted_here() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -94,8 +97,20 @@ def test_each_fault_does_what_it_says(
     assert ask(stripe, confirm, "b")[0] == replayed
 
 
+def test_a_held_request_is_done_when_it_is_let_go(stripe: Stripe) -> None:
+    control(stripe, "POST", "/_shim/faults", [{"kind": "held", "path": "/customers$"}])
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(ask(stripe, CUSTOMERS, name="Ada")[0]))
+    asking.start()
+    asking.join(0.2)
+    assert asking.is_alive()
+    assert control(stripe, "POST", "/_shim/let_go", {})[0] == 200
+    asking.join(10)
+    assert answers == [200]
+
+
 def test_all_kinds_of_faults_are_tried_above() -> None:
-    assert len(KINDS) == 10
+    assert len(KINDS) == 11
 
 
 def test_faults_skip_count_and_can_be_called_off(stripe: Stripe) -> None:
@@ -105,7 +120,7 @@ def test_faults_skip_count_and_can_be_called_off(stripe: Stripe) -> None:
     assert answers == [200, 429, 429, 200]
     control(stripe, "POST", "/_shim/faults", [fault])
     assert len(control(stripe, "GET", "/_shim/faults")[1]["faults"]) == 1
-    control(stripe, "DELETE", "/_shim/faults")
+    assert len(control(stripe, "DELETE", "/_shim/faults")[1]["faults"]) == 1
     assert control(stripe, "GET", "/_shim/faults")[1]["faults"] == []
     for unknown in ({"kind": "flood"}, {"kind": "429", "colour": "red"}):
         assert control(stripe, "POST", "/_shim/faults", [unknown])[0] == 400
@@ -138,3 +153,41 @@ def test_a_localstripe_that_does_not_start_is_told_too(monkeypatch: pytest.Monke
     monkeypatch.setattr(behind, "WITHOUT_ITS_FILE", "raise SystemExit(3)")
     with pytest.raises(behind.NotInstalled, match="it ended with 3"), behind.localstripe():
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_both_programs_end_when_whoever_started_them_is_killed(stripe: Stripe) -> None:
+    starts = (
+        "import os, subprocess, sys; command = [sys.executable, '-m', 'tests.stripe', '0', str(os.getpid())];"
+        " shim = subprocess.Popen(command); print(shim.pid, flush=True); shim.wait()"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", starts], cwd=behind.ROOT, stdout=subprocess.PIPE)
+    with starter:
+        assert starter.stdout is not None
+        shim = int(starter.stdout.readline())
+        assert b"http" in starter.stdout.readline()
+        programs = {shim, *children_of(shim)}
+        assert len(programs) == 2
+        starter.kill()
+    until = time.monotonic() + 10
+    while any(map(is_alive, programs)):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def children_of(process: int) -> set[int]:
+    rows = {int(file.parent.name): state_of(file) for file in Path("/proc").glob("[0-9]*/stat")}
+    return {child for child, row in rows.items() if row[1:2] == [str(process)]}
+
+
+def is_alive(process: int) -> bool:
+    """A dead one that nobody asks about may be listed as Z for a while."""
+    return state_of(Path(f"/proc/{process}/stat"))[:1] not in ([], ["Z"])
+
+
+def state_of(file: Path) -> list[str]:
+    """State, parent and so on; nothing if the process is gone."""
+    try:
+        return file.read_text().rpartition(") ")[2].split()
+    except OSError:
+        return []

@@ -1,4 +1,7 @@
-"""``python -m tests.stripe [PORT]``: one line of JSON with the address, then work until killed."""
+"""``python -m tests.stripe [PORT [PARENT]]``: one line of JSON with the address, then work until killed.
+
+Given the number of the process that started it, it ends when that one does.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import json
 import signal
 import sys
 
+from tests.mortal import die_with_parent
 from tests.stripe.shim import running
 
 
-def main(port: int) -> None:
+def main(port: int = 0, parent: int = 0) -> None:
+    if parent:
+        die_with_parent(parent)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that localstripe goes too
     with running(port) as (origin, _shim):
         sys.stdout.write(json.dumps({"url": origin}) + "\n")
@@ -17,4 +23,4 @@ def main(port: int) -> None:
         signal.pause()
 
 
-main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+main(*map(int, sys.argv[1:]))

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from tests.stripe.keys import Answer
 
 PATIENCE = 20
+ROOT = Path(__file__).parents[2]
 WITHOUT_ITS_FILE = (
-    "import pickle, runpy, sys; pickle.dump = lambda *a, **k: None;"
-    " runpy.run_module('localstripe', run_name='__main__')"
+    "import pickle, runpy; from tests.mortal import die_with_parent; die_with_parent({parent});"
+    " pickle.dump = lambda *a, **k: None; runpy.run_module('localstripe', run_name='__main__')"
 )
 """It writes all that it knows to /tmp after every change; nobody reads it here, and it grows slow by that."""
 
@@ -31,7 +35,8 @@ class NotInstalled(Exception):
 
 class Behind:
     def __init__(self, port: int) -> None:
-        self.port = port
+        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self._lock = threading.Lock()
 
     def get(self, path: str, **query: Any) -> Answer:
         return self._ask("GET", path + (f"?{urlencode(flat(query))}" if query else ""), "")
@@ -43,6 +48,9 @@ class Behind:
         """Empty its books: it grows slower with all that it knows."""
         self._ask("DELETE", "/_config/data", "")
 
+    def hang_up(self) -> None:
+        self._line.close()
+
     def made(self, path: str, **form: Any) -> dict[str, Any]:
         """What came of a request that cannot be refused."""
         status, answer = self.post(path, **form)
@@ -50,21 +58,31 @@ class Behind:
         return answer
 
     def _ask(self, method: str, path: str, body: str) -> Answer:
-        line = http.client.HTTPConnection("localhost", self.port, timeout=PATIENCE)
         headers = {
             "Authorization": "Bearer sk_test_behind",
             "Content-Type": "application/x-www-form-urlencoded",
         }
+        with self._lock:
+            was_open = self._line.sock is not None
+            try:
+                status, text = self._sent(method, path, body, headers)
+            except ConnectionError:
+                if not was_open:
+                    raise
+                status, text = self._sent(method, path, body, headers)  # the line was idle for too long
         try:
-            line.request(method, path, body, headers)
-            response = line.getresponse()
-            text = response.read().decode()
-        finally:
-            line.close()
-        try:
-            return response.status, json.loads(text)
+            return status, json.loads(text)
         except ValueError:
-            return response.status, {"error": {"type": "api_error", "message": text[:200]}}
+            return status, {"error": {"type": "api_error", "message": text[:200]}}
+
+    def _sent(self, method: str, path: str, body: str, headers: dict[str, str]) -> tuple[int, str]:
+        try:
+            self._line.request(method, path, body, headers)
+            response = self._line.getresponse()
+            return response.status, response.read().decode()
+        except BaseException:
+            self._line.close()
+            raise
 
 
 def flat(form: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -100,14 +118,18 @@ def localstripe() -> Iterator[Behind]:
         raise NotInstalled('localstripe is not installed: pip install -e ".[dev,stripe-tests]"')
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    program_text = WITHOUT_ITS_FILE.format(parent=os.getpid())
     program = subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_ITS_FILE, "--port", str(port), "--from-scratch"],
+        [sys.executable, "-c", program_text, "--port", str(port), "--from-scratch"],
+        cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    behind = Behind(port)
     try:
-        yield _awake(Behind(port), program)
+        yield _awake(behind, program)
     finally:
+        behind.hang_up()
         program.kill()
         program.wait()
 

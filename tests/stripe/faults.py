@@ -16,6 +16,7 @@ KINDS = {
     "500_after": "the request is done and answered 500, and so is the same key ever after",
     "slow": "the request is done, the answer comes after `seconds`",
     "slow_before": "the request is done only after `seconds`, when nobody waits for it any more",
+    "held": "the request is done only after `POST /_shim/let_go`, when nobody waits for it any more",
     "409": "409: the key is at work elsewhere; nothing is done",
     "429": "429: too many requests; nothing is done",
 }
@@ -56,9 +57,12 @@ class Faults:
         with self._lock:
             self._ordered += [Fault(**one) for one in wanted]
 
-    def clear(self) -> None:
+    def clear(self) -> list[dict[str, Any]]:
+        """Call off those that have not struck, which are returned."""
         with self._lock:
+            called_off = [asdict(fault) for fault in self._ordered if fault.times > 0]
             self._ordered = []
+        return called_off
 
     def listed(self) -> list[dict[str, Any]]:
         with self._lock:

@@ -4,6 +4,7 @@
 ``POST /_shim/faults``     a list of faults (``tests.stripe.faults``): ``[{"kind": "dropped_after", "path":
                            "/confirm$", "method": "POST", "times": 1, "skip": 0, "seconds": 30}]``
 ``GET``, ``DELETE`` faults  those that have not struck yet; call them off
+``POST /_shim/let_go``     let the longest held request be done; answered once it is
 ``GET /_shim/ledger``      charges that took money (id, attempt, amount, currency, refunded) and refunds
 ``GET /_shim/events``      the events so far, oldest first, as a webhook would carry them
 ``POST /_shim/cards``      ``{"card": "declines"}``: store a card; its token (see ``tests.stripe.cards``)
@@ -26,11 +27,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.stripe.behind import Behind, localstripe, nested
+from tests.stripe.behind import PATIENCE, Behind, localstripe, nested
 from tests.stripe.checkout import Checkout
 from tests.stripe.company import Company
 from tests.stripe.dashboard import Dashboard
@@ -45,9 +48,18 @@ REFUSED_AT_THE_DOOR = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A request that is held until it may go."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+
+
 class Shim:
     def __init__(self, behind: Behind, origin: str) -> None:
         self.lock = threading.RLock()
+        self._held: SimpleQueue[Held] = SimpleQueue()
         self._behind, self._origin = behind, origin
         self.start_over()
 
@@ -100,6 +112,24 @@ class Shim:
             ask = self.company.behind.get if method == "GET" else self.company.behind.post
             return ask(path, **form)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The block is done once somebody lets it go."""
+        held = Held()
+        self._held.put(held)
+        held.go.wait()
+        try:
+            yield
+        finally:
+            held.done.set()
+
+    def let_go(self) -> Answer:
+        """Raises Empty if nothing is held."""
+        held = self._held.get(timeout=PATIENCE)
+        held.go.set()
+        held.done.wait()
+        return 200, {}
+
     def _start_over(self, form: dict[str, Any]) -> Answer:
         self.start_over()
         return 200, {}
@@ -112,8 +142,7 @@ class Shim:
         return 200, {"faults": self.faults.listed()}
 
     def _clear_faults(self, form: dict[str, Any]) -> Answer:
-        self.faults.clear()
-        return 200, {}
+        return 200, {"faults": self.faults.clear()}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -136,6 +165,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         if at.path.startswith("/c/pay/"):
             self._serve_page(at.path.removeprefix("/c/pay/"), dict(parse_qsl(body)))
+        elif at.path == "/_shim/let_go":
+            self._send(self.shim.let_go())
         elif at.path.startswith("/_shim/"):
             asked = json.loads(body or "{}")
             form = {"faults": asked} if isinstance(asked, list) else asked
@@ -178,6 +209,10 @@ class Handler(BaseHTTPRequestHandler):
             if fault.kind == "dropped_after":
                 self._done(path, query)
             self._hang_up(reset=fault.kind == "refused")
+        elif fault.kind == "held":
+            with self.shim.held():
+                answer = self._done(path, query)
+            self._send(answer)
         elif fault.kind == "slow":
             answer = self._done(path, query)
             time.sleep(fault.seconds)
