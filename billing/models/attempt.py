@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -52,7 +52,8 @@ never made.
 """
 PAGE_LIVES = timedelta(hours=24)
 TOLD = frozenset({AttemptState.PENDING, AttemptState.NEEDS_ACTION})
-UNANSWERED = Q(state__in=[AttemptState.PENDING, AttemptState.UNKNOWN])
+UNANSWERED = Q(state__in=[AttemptState.NEEDS_ACTION, AttemptState.PENDING, AttemptState.UNKNOWN])
+UNMADE_REFUND = Q(kind=AttemptKind.REFUND, state=AttemptState.NOT_CHARGED)
 WAITING = sorted(IN_FLIGHT | {AttemptState.PAGE_OPEN})
 """States that are not final, as the index of what is due has them."""
 
@@ -93,6 +94,15 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def unanswered(self) -> AttemptQuerySet:
         """Those of which the gateway has not said how they ended, the longest waiting first."""
         return self.filter(UNANSWERED).order_by("started_at", "id")
+
+    def unmade_refunds(self) -> AttemptQuerySet:
+        """Refunds that turned out never to have been made, and that nobody has tried again or recorded since,
+        the longest waiting first.
+        """
+        left = self.filter(UNMADE_REFUND, refund_of__refunded_amount__lt=F("refund_of__amount"))
+        tried = Attempt.objects.filter(refund_of=OuterRef("refund_of"), pk__gt=OuterRef("pk"))
+        back = Payment.objects.filter(refund_of=OuterRef("refund_of"), made_at__gt=OuterRef("started_at"))
+        return left.exclude(Exists(tried)).exclude(Exists(back)).order_by("started_at", "id")
 
     def for_list(self) -> AttemptQuerySet:
         return self.select_related("invoice", "card").order_by("-started_at", "-id")
@@ -143,6 +153,7 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         indexes: ClassVar = [
             models.Index(fields=["started_at", "id"], name="attempt_unanswered", condition=UNANSWERED),
+            models.Index(fields=["started_at", "id"], name="attempt_unmade_refund", condition=UNMADE_REFUND),
             models.Index(fields=["page_ref"], name="attempt_by_page", condition=~Q(page_ref="")),
             models.Index(
                 fields=["due_at"],
@@ -245,8 +256,11 @@ class Attempt(models.Model):
         except Exception as error:
             log.exception("Attempt %s: the gateway did not take the charge down", self.key)
             never = _now("The gateway did not answer. The card was not charged; it is safe to try again.")
-            message = reason_of(error) or never
-            self.settle(Outcome(AttemptState.NOT_CHARGED, message=message), expected_ref="")
+            reason = reason_of(error)
+            refused = Outcome(
+                AttemptState.NOT_CHARGED, message=reason or never, hard=isinstance(error, ValueError)
+            )
+            self.settle(refused, expected_ref="")
             return
         if not self._write_down(ref):
             self.refresh_from_db(fields=["state", "message", "settled_at"])
@@ -301,7 +315,7 @@ class Attempt(models.Model):
         if self.is_final:
             return
         is_open = self.state == AttemptState.PAGE_OPEN
-        if is_open and (at - self.started_at > PAGE_LIVES or not self.page_ref):
+        if is_open and (at - self.started_at > PAGE_LIVES or not self.page_ref or self._is_outdated()):
             self.close_page(at=at)
         elif is_open or (self.page_ref and not self.gateway_ref):
             self._ask_page(at, lambda gateway: gateway.page_result(self.page_ref))
@@ -312,6 +326,11 @@ class Attempt(models.Model):
             self.settle(Outcome(AttemptState.NOT_CHARGED, message=words), expected_ref="", at=at)
         else:
             self.settle(self._asked_safely(self._ask_charge), at=at)
+
+    def _is_outdated(self) -> bool:
+        """Whether the page asks for what is not owed any more: it could not be closed when that changed."""
+        self.invoice.refresh_from_db(fields=["status", "balance"])
+        return not self.invoice.is_owing or self.amount != self.invoice.balance
 
     def cancel(self, by: Actor, *, at: datetime) -> None:
         """Call off a charge that waits for the customer. Raises NotAllowed, NotOffered.
@@ -378,7 +397,9 @@ class Attempt(models.Model):
         return page
 
     def _without_page(self, reason: str) -> NotOffered:
-        """Close the attempt, unless its page was opened before: that one stays where the customer has it.
+        """Close the attempt if the gateway will never open its page, unless it did before: that one stays
+        where the customer has it. After no answer it stays open too: the gateway may be at work on the first
+        of two clicks, and under the same key a later one is led to the same page.
 
         What the gateway refused, and why, is for staff; the customer cannot mend it.
         """
@@ -392,8 +413,8 @@ class Attempt(models.Model):
                 "The card company did not answer, so no payment page could be opened. Please try again in a"
                 " few minutes."
             )
-        if not self.page_ref:
-            self.settle(Outcome(AttemptState.NOT_CHARGED, message=reason or words), expected_ref="")
+        if reason and not self.page_ref:
+            self.settle(Outcome(AttemptState.NOT_CHARGED, message=reason), expected_ref="")
         if reason:
             text = _now("No payment page could be opened: %(reason)s") % {"reason": reason}
             tell(self.invoice, None, "no_page", Deed(text, related={"attempt": self}))
@@ -519,9 +540,9 @@ class Attempt(models.Model):
         self.state = outcome.state if outcome.state != AttemptState.STARTED else self.state
         self.gateway_ref = outcome.ref or self.gateway_ref
         self.code, self.message = fit(outcome.code, 60), fit(outcome.message, 255)
+        self.save(update_fields=["state", "gateway_ref", "code", "message"])
         if self.state != before:
             self.invoice.wait_for(self)
-        self.save(update_fields=["state", "gateway_ref", "code", "message"])
 
     @classmethod
     def start(cls, invoice: Invoice, by: Actor, *, kind: AttemptKind, gateway: str, **given: Any) -> Attempt:

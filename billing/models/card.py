@@ -211,7 +211,7 @@ class Card(models.Model):
     def _lock(self, by: Actor) -> None:
         """One lock per contact, so that two agents cannot both set a default."""
         Contact.objects.select_for_update(no_key=True).get(pk=self.contact_id)
-        self.refresh_from_db(from_queryset=type(self).objects.select_for_update(of=("self",)))
+        self.refresh_from_db(from_queryset=type(self).objects.select_for_update(of=("self",), no_key=True))
         self._require(by)
 
     def _require(self, by: Actor) -> None:

@@ -79,7 +79,7 @@ class Charging(InvoiceBase):
     def _start_charge(self, by: Actor, *, card: Card, amount: Decimal, send_receipt: bool) -> Deed:
         """TX1: freeze what will be charged, before the gateway hears of it."""
         self.check_amount(amount, limit=self.balance)
-        card = Card.objects.select_for_update().get(pk=card.pk)
+        card = Card.objects.select_for_update(no_key=True).get(pk=card.pk)
         if card.contact_id != self.contact_id or card.removed_at:
             raise Invalid(
                 _now("Card is “%(card)s”: it is not on file for this contact.") % {"card": card},
@@ -303,3 +303,4 @@ class Charging(InvoiceBase):
             {"attempt": attempt},
         )
         tell(self.row, attempt.started_by, f"attempt_{attempt.state}", deed)
+        self.row.ask_to_confirm(attempt)

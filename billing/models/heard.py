@@ -71,6 +71,8 @@ def _note_charge(gateway: Gateway, made: Movement, at: datetime) -> None:
 def _hear_of_refund(gateway: Gateway, ref: str, key: UUID | None, at: datetime) -> None:
     made = gateway.refund_made(ref)
     attempt = _ours(gateway, AttemptKind.REFUND, made.key or key)
+    if made.outcome.state in UNMADE:
+        UnmatchedMoney.drop_refund(gateway.name, made)
     if made.outcome.state in UNMADE and Payment.objects.refunded_as(gateway.name, made.ref).exists():
         _note_returned(gateway, made, at)
     elif attempt:
@@ -91,7 +93,8 @@ def _note_returned(gateway: Gateway, made: Movement, at: datetime) -> None:
 
 def _take_refund(gateway: Gateway, made: Movement, at: datetime) -> None:
     """Book it on its payment, unless it waits for a person, or a person has dealt with it."""
-    if UnmatchedMoney.objects.filter(gateway=gateway.name, ref=made.ref).exists():
+    noted = UnmatchedMoney.objects.filter(gateway=gateway.name, ref=made.ref, kind=UnmatchedKind.REFUND)
+    if noted.exists():
         return
     if made.key:
         log.error("%s refunded %s under %s, which is none of ours", gateway.name, made.ref, made.key)

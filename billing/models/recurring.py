@@ -107,11 +107,19 @@ class Recurring(Editing):
     def charge_again(self, attempt: Attempt, *, at: datetime) -> None:
         """Put down when to charge again what the desk did not manage to, for the caller to save.
 
-        A charge that waited for the customer is not repeated: it would wait again.
+        A charge that waited for the customer is not repeated: it would wait again. Neither is one that the
+        gateway refuses to be asked for.
         """
         waited = attempt.events.filter(action=f"attempt_{AttemptState.NEEDS_ACTION}").exists()
-        if self.is_by_itself(attempt) and self.is_owing and not waited:
+        if self.is_by_itself(attempt) and self.is_owing and not waited and not attempt.is_hard:
             self.charge_due_at = at + AGAIN
+
+    def ask_to_confirm(self, attempt: Attempt) -> None:
+        """Send the customer the pay link when the desk made a charge by itself and their bank wants them, in
+        the caller's transaction.
+        """
+        if self.is_by_itself(attempt) and attempt.state == AttemptState.NEEDS_ACTION:
+            self.queue_request()
 
     def take_charge_over(self, attempt: Attempt, *, at: datetime) -> None:
         """What the orders make of a charge that was booked, in the caller's transaction."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _now
@@ -80,7 +80,7 @@ class UnmatchedMoney(Record):
             models.Index(fields=["gateway", "charge_ref"], name="unmatched_by_charge"),
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["gateway", "ref"], name="unmatched_one_per_ref"),
+            models.UniqueConstraint(fields=["gateway", "ref", "kind"], name="unmatched_one_per_ref_and_kind"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="unmatched_amount_positive"),
             models.CheckConstraint(condition=Q(kind__in=UnmatchedKind.values), name="unmatched_kind_known"),
             models.CheckConstraint(
@@ -123,8 +123,8 @@ class UnmatchedMoney(Record):
         row, is_new = cls.objects.get_or_create(
             gateway=gateway,
             ref=fit(made.ref, 255),
+            kind=kind,
             defaults={
-                "kind": kind,
                 "charge_ref": fit(made.charge_ref, 255),
                 "amount": made.amount if amount is None else amount,
                 "currency": made.currency,
@@ -145,8 +145,8 @@ class UnmatchedMoney(Record):
         row, _is_new = cls.objects.get_or_create(
             gateway=dispute.gateway,
             ref=dispute.ref,
+            kind=UnmatchedKind.DISPUTE,
             defaults={
-                "kind": UnmatchedKind.DISPUTE,
                 "charge_ref": dispute.charge_ref,
                 "amount": dispute.amount,
                 "currency": dispute.currency,
@@ -156,6 +156,16 @@ class UnmatchedMoney(Record):
             },
         )
         return row
+
+    @classmethod
+    def drop_refund(cls, gateway: str, made: Movement) -> None:
+        """The refund that waits for a person failed: nothing went back, so nothing is to be booked."""
+        with transaction.atomic():
+            waiting = cls.objects.open().filter(gateway=gateway, ref=fit(made.ref, 255))
+            for each in waiting.filter(kind=UnmatchedKind.REFUND).select_for_update(of=("self",)):
+                words = _now("The gateway made this refund not after all. %(words)s")
+                reason = (words % {"words": made.outcome.message}).strip()
+                each.settle(None, UnmatchedState.SET_ASIDE, reason=reason[:255])
 
     # -- what can be done
 

@@ -185,6 +185,24 @@ def _refused(refund: Payment, request: DeskRequest, now: datetime) -> Matter:
     )
 
 
+def _unmade(attempt: Attempt, request: DeskRequest, now: datetime) -> Matter:
+    payment = attempt.refund_of
+    assert payment is not None  # a constraint of the table
+    amount = min(attempt.amount, payment.refundable)
+    again = _refund(_now("Refund again"), payment.pk, amount, attempt.currency)
+    return Matter(
+        what=_now("Refund"),
+        since=attempt.started_at,
+        badge=(attempt.state, _now("Not made")),
+        amount=attempt.amount,
+        currency=attempt.currency,
+        invoice=attempt.invoice,
+        note=attempt.message,
+        url=reverse("billing:attempt", args=[attempt.pk]),
+        steps=[again] if may(request.user, PAYMENT_ACTIONS["refund"].codename) else [],
+    )
+
+
 def _given_up(event: GatewayEvent, request: DeskRequest, now: datetime) -> Matter:
     replay = reverse("billing:notice_replay", args=[event.pk])
     return Matter(
@@ -253,6 +271,13 @@ KINDS = (
         _("The gateway returned no money: try again, or record that it went back another way."),
         lambda: Payment.objects.refused_refunds().select_related("invoice__contact", "refund_of"),
         _refused,
+    ),
+    Kind(
+        "unmade",
+        _("Refunds that were not made"),
+        _("They seemed to be on their way, and the gateway does not know them: no money went back."),
+        lambda: Attempt.objects.unmade_refunds().select_related("invoice__contact", "refund_of"),
+        _unmade,
     ),
     Kind(
         "notices",

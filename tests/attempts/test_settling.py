@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from billing.gateways import Outcome, Page
+from billing.gateways import NoAnswer, Outcome, Page
 from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.numbers import read_card, read_number
@@ -377,3 +378,36 @@ def test_an_invoice_without_a_page_asks_no_gateway_to_close_one(monkeypatch: pyt
     invoice = InvoiceFactory.create()
     pay(invoice, CardFactory.create(contact=invoice.contact))
     assert invoice.status == InvoiceStatus.CLOSED
+
+
+def test_of_two_clicks_the_one_that_gets_no_answer_leaves_the_page_to_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A gateway answers the second with “still at work on this key”."""
+    invoice, _ = owing()
+    open_page, clicks = SandboxGateway.pay_page, list[str]()
+
+    def pay_page(self: SandboxGateway, **order: Any) -> Page:
+        clicks.append("")
+        if len(clicks) > 1:
+            raise NoAnswer("It is still at work on this key.")
+        with pytest.raises(NotOffered, match="try again in a few minutes"):
+            opened(invoice)
+        return open_page(self, **order)
+
+    monkeypatch.setattr(SandboxGateway, "pay_page", pay_page)
+    customer_pays(opened(invoice))
+    Attempt.objects.get().ask(at=timezone.now())
+    assert fresh(invoice).status == InvoiceStatus.CLOSED
+    assert_books_agree()
+
+
+def test_a_page_that_could_not_be_closed_is_closed_by_the_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    invoice, _ = owing()
+    page = opened(invoice)
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxGateway, "expire_page", no_answer)
+        fresh(invoice).void(None, reason="Ordered twice")
+    (asked,) = resolve_attempts(timezone.now() + 3 * MINUTE)
+    assert asked.attempt.state == AttemptState.NOT_CHARGED
+    assert pages.look(page.ref, now=timezone.now()).result.expired

@@ -15,10 +15,20 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.gateways.sandbox import dashboard
+from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.models import Charge
 from billing.models import Attempt, Dispute, Event, GatewayEvent, Invoice, Payment, UnmatchedMoney
 from billing.statuses import DisputeState, InvoiceStatus, NoticeState, RefundRoute
-from tests.attempts.desk import CHARGED_LOST, assert_books_agree, fresh, give_back, owing, pay
+from tests.attempts.desk import (
+    AUTHENTICATES,
+    CHARGED_LOST,
+    assert_books_agree,
+    fresh,
+    give_back,
+    no_answer,
+    owing,
+    pay,
+)
 from tests.factories import InvoiceFactory, UserFactory
 from tests.notices.desk import charged_here, charged_there, deliver, tell
 
@@ -374,3 +384,23 @@ def test_each_question_has_an_index_of_its_own() -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
     for index, question in questions.items():
         assert index in question.explain(), question.explain()
+
+
+def test_a_charge_that_waits_for_the_customer_stands_on_the_list(desk: Client) -> None:
+    attempt = pay(*owing(AUTHENTICATES))
+    assert str(attempt.invoice) in part(read(desk), "attempts")
+
+
+def test_a_refund_that_was_never_made_stands_on_the_list_until_it_is_made(
+    desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = charged_here()
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxGateway, "refund", no_answer)
+        give_back(payment, 100)
+    Attempt.objects.get(kind="refund").ask(at=timezone.now() + timedelta(hours=26))
+    shown = part(read(desk), "unmade")
+    assert str(payment.invoice) in shown
+    assert f"/payments/{payment.pk}/refund/?amount=100.00" in shown
+    give_back(Payment.objects.get(pk=payment.pk), 100)
+    assert 'id="unmade"' not in read(desk)

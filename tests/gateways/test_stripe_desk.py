@@ -229,7 +229,10 @@ def test_the_pay_page_says_that_it_cannot_be_paid_now(
         assert "Stripe does not know the key" in told(invoice)
     else:
         assert "The card company did not answer" in text
-    assert invoice.attempts.get().state == AttemptState.NOT_CHARGED
+    ended = (
+        trouble == "wrong key"
+    )  # otherwise the page may be open at Stripe, and is led to by the next click
+    assert invoice.attempts.get().state == (AttemptState.NOT_CHARGED if ended else AttemptState.PAGE_OPEN)
 
 
 def test_a_refund_under_a_wrong_key_is_known_not_to_have_been_made(

@@ -200,3 +200,28 @@ def test_more_can_be_refunded_from_here_and_no_more_than_is_left() -> None:
     assert moved() == [(100, 100)]
     assert fresh(payment.invoice).status == InvoiceStatus.REFUNDED
     assert_books_agree()
+
+
+def test_a_refund_that_failed_while_it_waited_for_a_person_is_never_booked() -> None:
+    charge = charged_there()
+    made = dashboard.refund(charge.ref, amount=Decimal(20), now=timezone.now())
+    deliver()
+    Refund.objects.update(state="declined", message="The account is closed.")
+    tell("refund.created", made.ref)
+    dropped = UnmatchedMoney.objects.get(kind="refund")
+    assert (dropped.state, "The account is closed." in dropped.reason) == ("set_aside", True)
+    UnmatchedMoney.objects.get(kind="charge").match(None, invoice=InvoiceFactory.create())
+    assert not Payment.objects.filter(type="refund").exists()
+
+
+def test_money_of_a_refund_that_failed_after_it_was_matched_is_put_before_a_person() -> None:
+    charge = charged_there()
+    made = dashboard.refund(charge.ref, amount=Decimal(20), now=timezone.now())
+    deliver()
+    UnmatchedMoney.objects.get(kind="charge").match(None, invoice=InvoiceFactory.create())
+    assert Payment.objects.get(type="refund").amount == -20
+    Refund.objects.update(state="declined", message="The account is closed.")
+    for _ in range(2):
+        tell("refund.created", made.ref)
+    back = UnmatchedMoney.objects.open().get()
+    assert (back.kind, back.amount, back.ref) == ("charge", 20, made.ref)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Attempt, Event, Invoice, Mail, Order, Payment
 from billing.models.attempt import GRACE
 from billing.models.base import LEASE
@@ -342,3 +343,26 @@ def test_every_period_of_a_product_stays_a_purchase_and_starts_nothing() -> None
     assert order.card
     assert order.card.last4 == APPROVES[-4:]
     assert NOON < DUE
+
+
+def test_a_charge_for_which_the_bank_wants_the_customer_asks_them_and_is_past_due() -> None:
+    order = OrderFactory.create(number=AUTHENTICATES)
+    tick(DUE)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.PAST_DUE
+    assert list(Mail.objects.values_list("kind", flat=True)) == ["unpaid_invoice"]
+
+
+def test_a_charge_that_the_gateway_refuses_to_be_asked_for_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(self: SandboxGateway, **asked: Any) -> str:
+        raise ValueError("Amount must be at least $0.50.")
+
+    monkeypatch.setattr(SandboxGateway, "prepare", refuses)
+    order = OrderFactory.create()
+    tick(DUE)
+    order.refresh_from_db()
+    invoice = order.invoices.get()
+    assert (order.status, invoice.charge_due_at) == (OrderStatus.PAST_DUE, None)
+    assert "Amount must be at least $0.50." in invoice.events.filter(action="charge_not_made").get().text

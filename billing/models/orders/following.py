@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing.actions import OWING, UNENDED
+from billing.models.attempt import Attempt
 from billing.models.base import InvoiceQuerySet
 from billing.models.card import Card
 from billing.models.guard import Deed, tell
 from billing.models.invoice import Invoice
 from billing.models.orders.planning import Planning
-from billing.statuses import InvoiceStatus, OrderStatus
+from billing.statuses import AttemptKind, AttemptState, InvoiceStatus, OrderStatus
 
 SETTLED = (InvoiceStatus.CLOSED, InvoiceStatus.REFUNDED)
 FORGIVEN = (InvoiceStatus.VOIDED, InvoiceStatus.WRITTEN_OFF)
@@ -51,8 +52,13 @@ class Following(Planning):
     def billed(self) -> Billed:
         """One query."""
         payment = Q(order__isnull=False) | Q(pk=self.origin_id if self.first_period > 1 else None)
-        stuck = Q(status=InvoiceStatus.COLLECTIONS) | Q(
-            status=InvoiceStatus.OPEN, order__isnull=False, charge_due_at=None, awaiting_gateway=False
+        waits_for_customer = Attempt.objects.filter(
+            invoice=OuterRef("pk"), kind=AttemptKind.CHARGE, state=AttemptState.NEEDS_ACTION
+        )
+        stuck = (
+            Q(status=InvoiceStatus.COLLECTIONS)
+            | Q(Exists(waits_for_customer))
+            | Q(status=InvoiceStatus.OPEN, order__isnull=False, charge_due_at=None, awaiting_gateway=False)
         )
         return Billed(
             **self.asked().aggregate(
@@ -66,9 +72,9 @@ class Following(Planning):
     def standing(self, billed: Billed) -> OrderStatus:
         """The status that the invoices speak for.
 
-        Past due is an order with an invoice that nothing will collect by itself: in Collections, or Open with
-        its charge behind it. The invoice that started the order is asked for by staff: it counts only when it
-        is in Collections.
+        Past due is an order with an invoice that nothing will collect by itself: in Collections, waiting for
+        the customer at their bank, or Open with its charge behind it. The invoice that started the order is
+        asked for by staff: it counts only when it is in Collections.
         """
         if self.status not in UNENDED:
             return OrderStatus(self.status)
