@@ -94,6 +94,7 @@ class PageResult:
 class NoticeKind(Enum):
     """What a gateway's message is about; ``OTHER`` is nothing that the desk acts on."""
 
+    CARD = auto()
     CHARGE = auto()
     REFUND = auto()
     DISPUTE = auto()

@@ -3,6 +3,7 @@
 from billing.models.attempt import Attempt
 from billing.models.bulk import Bulk
 from billing.models.card import Card
+from billing.models.card_page import CardPage
 from billing.models.customer import Customer
 from billing.models.dispute import Dispute
 from billing.models.editing import Header
@@ -23,6 +24,7 @@ __all__ = [
     "Attempt",
     "Bulk",
     "Card",
+    "CardPage",
     "Customer",
     "Dispute",
     "Event",

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _now
 
 from billing.gateways import Gateway, Movement, Notice, NoticeKind
 from billing.models.attempt import Attempt, AttemptQuerySet
+from billing.models.card_page import CardPage
 from billing.models.dispute import Dispute
 from billing.models.payment import Payment
 from billing.models.unmatched import UnmatchedMoney
@@ -28,6 +29,8 @@ UNMADE = frozenset({AttemptState.DECLINED, AttemptState.NOT_CHARGED})
 def act_on(gateway: Gateway, notice: Notice, *, at: datetime) -> None:
     """Do what the message asks for. No transaction may be open. Raises what the gateway raises."""
     match notice.kind:
+        case NoticeKind.CARD:
+            _hear_of_card_page(gateway, notice.page_ref)
         case NoticeKind.CHARGE:
             if notice.page_ref:
                 _hear_of_page(gateway, notice.page_ref, at)
@@ -43,6 +46,12 @@ def _hear_of_page(gateway: Gateway, page_ref: str, at: datetime) -> None:
     attempt = _attempts(gateway).filter(page_ref=page_ref).first()
     if attempt:
         attempt.settle_page(gateway.page_result(page_ref), at)
+
+
+def _hear_of_card_page(gateway: Gateway, page_ref: str) -> None:
+    page = CardPage.objects.filter(gateway=gateway.name, page_ref=page_ref).first()
+    if page:
+        page.take()
 
 
 def _hear_of_charge(gateway: Gateway, ref: str, key: UUID | None, at: datetime) -> None:

@@ -6,7 +6,6 @@ import logging
 import uuid
 from collections.abc import Callable
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,10 +15,9 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import gateways
 from billing.gateways import reason_of
-from billing.models import Card, Customer, Event
-from billing.models.guard import AlreadyDone, NotAllowed, Refused, outside_transaction
+from billing.models import Card, CardPage, Event
+from billing.models.guard import AlreadyDone, NotAllowed, Refused
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done, go
 from contacts.models import Contact
@@ -40,56 +38,48 @@ def add(request: DeskRequest, pk: int) -> HttpResponse:
         return render(request, "billing/cards/add.html", {"contact": contact, "back": back})
     key = uuid.uuid4()
     come_back = reverse("billing:card_return", args=[pk, key])
-    outside_transaction()
     try:
-        page = gateways.get(settings.GATEWAY).card_page(
+        page, url = CardPage.open(
+            request.user,
+            contact=contact,
             key=key,
-            customer=Customer.ref_of(contact, gateway=settings.GATEWAY),
             return_url=request.build_absolute_uri(come_back),
             cancel_url=request.build_absolute_uri(back),
+            at=timezone.now(),
         )
     except Exception as error:
         log.exception("The gateway opened no page for a card")
         silent = _("The gateway did not answer, so no card can be added just now. Please try again.")
         return refused(request, reason_of(error) or silent, status=409, back=back)
     opened = request.session.get(PAGES, {})
-    request.session[PAGES] = {**dict(list(opened.items())[-9:]), str(key): [page.ref, back, pk]}
-    return go(request, page.url)
+    request.session[PAGES] = {**dict(list(opened.items())[-9:]), str(key): [page.page_ref, back, pk]}
+    return go(request, url)
 
 
 @require_safe
 @desk("billing.add_card")
 def come_back(request: DeskRequest, pk: int, key: uuid.UUID) -> HttpResponse:
     """The gateway is asked what was stored; what the address says is not believed."""
-    contact = get_object_or_404(Contact, pk=pk)
+    get_object_or_404(Contact, pk=pk)
     home = reverse("billing:purchases", args=[pk])
-    ref, back, typed_for = request.session.get(PAGES, {}).get(str(key), ("", home, None))
-    if typed_for != pk:
+    _ref, back, typed_for = request.session.get(PAGES, {}).get(str(key), ("", home, None))
+    page = CardPage.objects.filter(key=key, contact=pk).select_related("contact", "opened_by").first()
+    if typed_for != pk or page is None:
         return redirect(home)
-    outside_transaction()
     try:
-        result = gateways.get(settings.GATEWAY).page_result(ref)
+        card = page.take()
+    except Refused as refusal:
+        return refused(request, str(refusal), status=409, back=back)
     except Exception as error:
         log.exception("The gateway did not say which card was stored")
         silent = _("The gateway did not answer. Reload this page to see whether the card was stored.")
         return refused(request, reason_of(error) or silent, status=409, back=back)
-    if not result.card:
+    if card is None:
         messages.info(request, _("No card was added."))
         return redirect(back)
-    try:
-        card = _stored(request, contact, result.card, key)
-    except Refused as refusal:
-        return refused(request, str(refusal), status=409, back=back)
     messages.success(request, _("%(card)s was added.") % {"card": card})
     joint = "&" if "?" in back else "?"
     return redirect(f"{back}{joint}{urlencode({'source': f'card:{card.pk}'})}" if "/pay/" in back else back)
-
-
-def _stored(request: DeskRequest, contact: Contact, details: gateways.CardDetails, key: uuid.UUID) -> Card:
-    try:
-        return Card.add(request.user, contact=contact, details=details, gateway=settings.GATEWAY, key=key)
-    except AlreadyDone:
-        return Card.objects.get(gateway=settings.GATEWAY, token=details.token)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -17,6 +17,7 @@ from contacts.models import Contact
 from tests.factories import ContactFactory, InvoiceFactory, UserFactory
 from tests.public.customer import Customer, way_back
 from tests.stripe.desk import Stripe
+from tests.stripe.signing import signed
 
 pytestmark = pytest.mark.django_db
 UNREACHABLE = "http://127.0.0.1:9"
@@ -107,6 +108,22 @@ def test_a_second_card_is_stored_to_the_same_customer(agent: Client, stripe: Str
         agent.get(stripe.pays(page))
     assert ada.cards.count() == 2
     assert {card.token.partition("/")[0] for card in ada.cards.all()} == {ada.customers.get().ref}
+
+
+def test_a_card_is_kept_though_the_browser_that_typed_it_never_came_back(
+    agent: Client, stripe: Stripe
+) -> None:
+    ada = ContactFactory.create()
+    back = stripe.pays(agent.post(f"/contacts/{ada.pk}/cards/new/")["Location"])
+    (told,) = [event for event in stripe.events if event["type"] == "checkout.session.completed"]
+    for _ in range(2):
+        body, headers = signed(told)
+        answer = Client().post("/webhooks/stripe/", body, content_type="application/json", headers=headers)
+        assert (answer.status_code, answer.content) == (200, b"processed")
+    card = ada.cards.get()
+    assert Event.objects.filter(action="add_card").count() == 1
+    assert f"{card} was added." in agent.get(back, follow=True).content.decode()
+    assert ada.cards.count() == 1
 
 
 def test_a_removed_card_is_forgotten_at_stripe(agent: Client, stripe: Stripe) -> None:

@@ -20,6 +20,7 @@ KINDS = (
     ("charge.refund", NoticeKind.REFUND),
     ("refund.", NoticeKind.REFUND),
 )
+KIND_OF_PAGE = {"payment": NoticeKind.CHARGE, "setup": NoticeKind.CARD}
 LONGEST = 255
 
 
@@ -49,8 +50,7 @@ def _notice(event: dict[str, Any], about: dict[str, Any]) -> Notice:
     type_ = _text(event, "type")
     ref, page_ref = _text(about, "id"), ""
     if type_.startswith("checkout.session."):
-        is_payment = about.get("mode") == "payment"
-        kind = NoticeKind.CHARGE if is_payment else NoticeKind.OTHER
+        kind = KIND_OF_PAGE.get(_text(about, "mode"), NoticeKind.OTHER)
         ref, page_ref = _text(about, "payment_intent"), ref
     else:
         kind = next((kind for start, kind in KINDS if type_.startswith(start)), NoticeKind.OTHER)

@@ -1,0 +1,77 @@
+"""A page of a gateway on which a card is typed to be kept. It is written down, so that no card is lost with
+the browser in which it was typed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from billing import gateways
+from billing.models.card import Card
+from billing.models.customer import Customer
+from billing.models.guard import Actor, AlreadyDone, outside_transaction
+from contacts.models import Contact
+
+
+class CardPage(models.Model):
+    """``key`` is ours: the page is opened, and its card stored, once under it."""
+
+    key = models.UUIDField(unique=True)
+    contact = models.ForeignKey(Contact, models.PROTECT, related_name="+")
+    gateway = models.CharField(_("gateway"), max_length=20)
+    page_ref = models.CharField(_("hosted page"), max_length=255)
+    opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    opened_at = models.DateTimeField(_("opened"))
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("card page")
+        indexes = (models.Index(fields=["page_ref"], name="card_page_by_ref"),)
+
+    def __str__(self) -> str:
+        return self.page_ref
+
+    @classmethod
+    def open(
+        cls, by: Actor, *, contact: Contact, key: UUID, return_url: str, cancel_url: str, at: datetime
+    ) -> tuple[Self, str]:
+        """Open a page at the gateway in use; with its address. Raises what the gateway raises."""
+        outside_transaction()
+        gateway = gateways.get(settings.GATEWAY)
+        page = gateway.card_page(
+            key=key,
+            customer=Customer.ref_of(contact, gateway=gateway.name),
+            return_url=return_url,
+            cancel_url=cancel_url,
+        )
+        row = cls.objects.create(
+            key=key,
+            contact=contact,
+            gateway=gateway.name,
+            page_ref=page.ref,
+            opened_by=by,
+            opened_at=at,
+        )
+        return row, page.url
+
+    def take(self) -> Card | None:
+        """Keep the card that was typed, once however often it is told; None when there is none.
+
+        No transaction may be open. Raises what the gateway raises, NotAllowed and NotOffered.
+        """
+        outside_transaction()
+        details = gateways.get(self.gateway).page_result(self.page_ref).card
+        if details is None:
+            return None
+        try:
+            return Card.add(
+                self.opened_by, contact=self.contact, details=details, gateway=self.gateway, key=self.key
+            )
+        except AlreadyDone:
+            return Card.objects.get(gateway=self.gateway, token=details.token)
