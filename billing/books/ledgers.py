@@ -16,7 +16,7 @@ from django.db.models import Q
 from billing import gateways
 from billing.books.problem import Problem
 from billing.models import Attempt, Payment, UnmatchedMoney
-from billing.models.attempt import AttemptQuerySet
+from billing.models.attempts.base import AttemptQuerySet
 from billing.money import ZERO
 from billing.statuses import (
     FINAL,

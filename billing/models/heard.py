@@ -14,7 +14,8 @@ from uuid import UUID
 from django.utils.translation import gettext as _now
 
 from billing.gateways import Gateway, Movement, Notice, NoticeKind
-from billing.models.attempt import Attempt, AttemptQuerySet
+from billing.models.attempt import Attempt
+from billing.models.attempts.base import AttemptQuerySet
 from billing.models.card_page import CardPage
 from billing.models.dispute import Dispute
 from billing.models.payment import Payment

@@ -16,7 +16,8 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing.models.attempt import GRACE, Attempt
+from billing.models.attempt import Attempt
+from billing.models.attempts.base import GRACE
 from billing.models.base import InvoiceBase
 from billing.models.guard import Deed, NotOffered, Refused, tell
 from billing.models.payment import Payment

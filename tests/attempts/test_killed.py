@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Attempt, Invoice, Payment
-from billing.models.attempt import GRACE
+from billing.models.attempts.base import GRACE
 from billing.statuses import InvoiceStatus
 from billing.tasks import resolve_attempts
 from tests.attempts.desk import assert_books_agree, fresh, moved, owing, paid_by_card, pay

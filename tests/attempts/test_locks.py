@@ -20,7 +20,7 @@ from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.numbers import read_card, read_number
 from billing.models import Attempt, Card, Invoice, Payment
-from billing.models.attempt import AttemptQuerySet
+from billing.models.attempts.base import AttemptQuerySet
 from billing.models.guard import NotOffered, Refused
 from billing.statuses import AttemptState, InvoiceStatus, RefundRoute
 from tests.attempts.desk import (

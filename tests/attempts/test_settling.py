@@ -18,7 +18,7 @@ from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.numbers import read_card, read_number
 from billing.models import Attempt, Event, Invoice, Payment
-from billing.models.attempt import GIVE_UP_AFTER, GRACE
+from billing.models.attempts.base import GIVE_UP_AFTER, GRACE
 from billing.models.guard import NotOffered
 from billing.statuses import AttemptKind, AttemptState, InvoiceStatus, PaymentMethod
 from billing.tasks import resolve_attempts

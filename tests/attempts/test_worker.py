@@ -16,7 +16,7 @@ from django.utils import timezone
 from billing import tasks
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Attempt, Mail
-from billing.models.attempt import GIVE_UP_AFTER, GRACE
+from billing.models.attempts.base import GIVE_UP_AFTER, GRACE
 from billing.statuses import AttemptState, MailState
 from billing.tasks import resolve_attempts, tick
 from tests.attempts.desk import (

@@ -17,7 +17,7 @@ from django.db import connections
 
 from billing.gateways import Page
 from billing.models import Attempt, Card, Event, Invoice, Payment
-from billing.models.attempt import WAITING, AttemptQuerySet
+from billing.models.attempts.base import WAITING, AttemptQuerySet
 from billing.models.guard import AlreadyDone, Refused
 from billing.money import ZERO
 from billing.statuses import AttemptState, PaymentType, RefundRoute

@@ -41,7 +41,7 @@ def resolver_charges_again(gateway: Any) -> None:
         outcome: Outcome = gateway.confirm(ref, key=uuid4())
         return Outcome(outcome.state, ref=self.gateway_ref)
 
-    Attempt._ask_charge = charge_again  # type: ignore[method-assign]
+    Attempt._ask_charge = charge_again  # type: ignore[assignment, method-assign]
 
 
 def no_answer_means_not_charged(gateway: Any) -> None:
@@ -53,7 +53,7 @@ def no_answer_means_not_charged(gateway: Any) -> None:
             return outcome
         return Outcome(AttemptState.NOT_CHARGED, ref=outcome.ref)
 
-    Attempt._asked_safely = not_charged  # type: ignore[method-assign]
+    Attempt._asked_safely = not_charged  # type: ignore[assignment, method-assign]
 
 
 def refunds_use_a_new_key(gateway: Any) -> None:
@@ -74,7 +74,7 @@ def asks_inside_a_transaction(gateway: Any) -> None:
         with transaction.atomic():
             return ask_charge(self, gateway)
 
-    Attempt._ask_charge = asked_inside  # type: ignore[method-assign]
+    Attempt._ask_charge = asked_inside  # type: ignore[assignment, method-assign]
 
 
 def resolver_never_comes(gateway: Any) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from billing import tasks
 from billing.models import Attempt, Card
-from billing.models.attempt import GRACE
+from billing.models.attempts.base import GRACE
 from billing.statuses import RefundRoute
 from contacts.models import Contact
 from tests.factories import ContactFactory, InvoiceFactory, UserFactory

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Attempt, Event, Invoice, Mail, Order, Payment
-from billing.models.attempt import GRACE
+from billing.models.attempts.base import GRACE
 from billing.models.base import LEASE
 from billing.models.guard import Stale
 from billing.statuses import InvoiceStatus, Missed, OrderStatus, PaymentMethod

@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Attempt, Event, Invoice, Mail, Order, Payment
-from billing.models.attempt import GRACE
+from billing.models.attempts.base import GRACE
 from billing.models.base import LEASE
 from billing.models.recurring import AGAIN
 from billing.statuses import InvoiceStatus, OrderStatus

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from billing.gateways.sandbox.numbers import NUMBERS
 from billing.models import Invoice, Order
-from billing.models.attempt import GRACE
+from billing.models.attempts.base import GRACE
 from billing.models.guard import Refused
 from billing.models.orders.steering import Taxation
 from billing.statuses import ORDER_TRANSITIONS, Missed, OrderStatus, PastDue, PaymentMethod, RefundRoute, Unit

@@ -18,7 +18,7 @@ from billing.gateways.sandbox.models.keys import new_ref
 from billing.management.seeding.catalogue import WORTH
 from billing.management.seeding.stories import REST, Receipt, Story
 from billing.models import Attempt, Card, Invoice, InvoiceLine, LineInput, Payment, Product, Series
-from billing.models.attempt import GRACE
+from billing.models.attempts.base import GRACE
 from billing.models.base import summary_of
 from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.payment import snapshot
