@@ -15,6 +15,7 @@ from billing.views import (
     public,
     purchases,
     records,
+    saved_filters,
     webhooks,
 )
 
@@ -45,6 +46,8 @@ urlpatterns = [
     path("orders/<int:pk>/", orders.order, name="order"),
     path("orders/<int:pk>/why-not/", orders.why_not, name="order_why_not"),
     path("orders/<int:pk>/<order_action:action>/", orders.act, name="order_act"),
+    path("filters/<slug:page>/", saved_filters.save, name="filter_save"),
+    path("filters/<int:pk>/forget/", saved_filters.forget, name="filter_forget"),
     path("totals/", editor.totals, name="totals"),
     path("products/", editor.product_search, name="product_search"),
     path("payments/", lists.payments, name="payments"),

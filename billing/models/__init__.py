@@ -17,6 +17,7 @@ from billing.models.orders.line import OrderLine
 from billing.models.orders.order import Order
 from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
+from billing.models.saved_filter import SavedFilter
 from billing.models.series import Series
 from billing.models.unmatched import UnmatchedMoney
 
@@ -39,6 +40,7 @@ __all__ = [
     "OrderLine",
     "Payment",
     "Product",
+    "SavedFilter",
     "Series",
     "TaxRate",
     "UnmatchedMoney",

@@ -144,7 +144,7 @@ def _summed(currency: str, by_status: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-class InvoiceBase(Offering):
+class InvoiceBase(Offering, models.Model):
     """A request for payment, and the place where the whole transaction is managed.
 
     ``subtotal`` to ``summary`` are caches of what the rows say; :meth:`recompute` alone writes them,

@@ -88,7 +88,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         raise TypeError("Payments are final: they are never deleted.")
 
 
-class Payment(Offering):
+class Payment(Offering, models.Model):
     """A record of money, final: never edited, never deleted.
 
     ``amount`` is in the invoice's currency, negative for a refund. ``refunded_amount`` (positive) is the

@@ -14,7 +14,7 @@ from django_htmx.http import replace_url
 
 from billing.actions import ACTIONS, PAYMENT_ACTIONS
 from billing.filters import InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
-from billing.models import Bulk
+from billing.models import Bulk, SavedFilter
 from billing.views.access import DeskRequest, desk
 from billing.views.paging import PER_PAGE, Section
 from contacts.models import Contact
@@ -107,7 +107,11 @@ def _list(
     # A form sends its empty fields too: the links of the page lead back here without them.
     request.META["QUERY_STRING"] = place.urlencode()
     contact = asked.form.cleaned_data.get("contact") if asked.is_valid() else None
+    saved = list(SavedFilter.objects.of(request.user, name))
     context = {
+        "list_name": name,
+        "saved": saved,
+        "is_saved": any(each.query == query.urlencode() for each in saved),
         "filter": asked,
         "form": asked.form,
         "section": Section("page", Pages(rows, PER_PAGE).get_page(place.get("page")), place),

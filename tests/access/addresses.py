@@ -132,7 +132,8 @@ class World:
         }
         record = records.get(address.route.partition("/")[0])
         return {
-            "pk": str(record.pk) if record else "",
+            "pk": str(record.pk) if record else "1",
+            "page": "invoices",
             "key": str(UUID(int=7)),
             "token": self.invoice.token,
             "ref": self.page,

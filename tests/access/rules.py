@@ -14,13 +14,14 @@ CHANGES = frozenset({"PUT", "PATCH", "DELETE", "TRACE"})
 class Rule:
     """``methods`` besides HEAD and OPTIONS. ``is_public``: opened without signing in, by design.
 
-    ``is_own``: whoever is signed in opens it, for what is theirs alone. ``is_signed``: sent by a program that
+    ``is_own``: it changes what is the person's own, so every role may. ``is_signed``: sent by a program that
     proves itself, so that no form's mark can be asked of it.
     """
 
     methods: frozenset[str]
     is_public: bool = False
     is_own: bool = False
+    needs_role: bool = True
     is_signed: bool = False
 
 
@@ -32,7 +33,7 @@ READ, POST, BOTH = (
 RULES = {
     "login": Rule(frozenset({"GET", "POST"}), is_public=True),
     "login_code": Rule(frozenset({"GET", "POST"}), is_public=True),  # whose password was right a moment ago
-    "two_factor": Rule(frozenset({"GET", "POST"}), is_own=True),
+    "two_factor": Rule(frozenset({"GET", "POST"}), is_own=True, needs_role=False),
     "logout": Rule(frozenset({"POST"}), is_public=True),  # whoever is signed out already is led to the door
     "home": Rule(frozenset({"GET"}), is_public=True),  # leads on to a page that asks for the sign-in
     "contacts:list": READ,
@@ -61,6 +62,8 @@ RULES = {
     "billing:ask_overdue": POST,
     "billing:why_not": READ,
     "billing:act": BOTH,
+    "billing:filter_save": Rule(frozenset({"POST"}), is_own=True),
+    "billing:filter_forget": Rule(frozenset({"POST"}), is_own=True),
     "billing:totals": POST,
     "billing:product_search": READ,
     "billing:payments": READ,

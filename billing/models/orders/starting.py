@@ -20,7 +20,7 @@ from billing.models.guard import Actor, Deed, Invalid, NotAllowed, OneTimeKey, m
 from billing.models.invoice import Invoice
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.offering import role_sentence
-from billing.models.orders.following import Following
+from billing.models.orders.billing import Billing
 from billing.models.orders.line import OrderLine
 from billing.models.product import Product
 from billing.models.terms import OrderTerms
@@ -28,7 +28,7 @@ from billing.statuses import Missed, OrderKind
 from contacts.models import Contact
 
 
-class Starting(Following):
+class Starting(Billing):
     class Meta:
         abstract = True
 
