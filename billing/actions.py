@@ -87,10 +87,19 @@ def _invoice(
 
 
 IN_FLIGHT = ("attempt_in_flight",)
+OURS = ("being_ordered",)
+"""A draft that its customer is paying for on an order form is theirs for that time."""
 
 ACTIONS = by_name(
     _invoice("pay", _("Pay"), OWING, _("paid"), needs=IN_FLIGHT, stops_paying=True),
-    _invoice("edit", _("Edit"), {S.DRAFT, S.OPEN}, _("edited"), needs=IN_FLIGHT, stops_paying=True),
+    _invoice(
+        "edit",
+        _("Edit"),
+        {S.DRAFT, S.OPEN},
+        _("edited"),
+        needs=(*OURS, *IN_FLIGHT),
+        stops_paying=True,
+    ),
     _invoice("request_payment", _("Request payment"), OWING, _("sent as a request for payment"), bulk=True),
     _invoice(
         "send_receipt", _("Send invoice receipt"), ALL - {S.DRAFT, S.OPEN}, _("sent as a receipt"), bulk=True
@@ -124,14 +133,14 @@ ACTIONS = by_name(
         stops_paying=True,
     ),
     _invoice("export", _("Export"), ALL, _("exported"), bulk=True),
-    _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True),
+    _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True, needs=OURS),
     _invoice("copy_invoice_link", _("Copy invoice link"), OWING | {S.CLOSED}, _("shared by link")),
     _invoice("copy_pay_link", _("Copy pay link"), OWING, _("shared by pay link")),
 )
 """What the row menu of an invoice can hold, in the order in which it shows them."""
 
 STEPS = by_name(
-    Action("issue", _("Issue"), frozenset({S.DRAFT}), _("issued"), "edit_invoice"),
+    Action("issue", _("Issue"), frozenset({S.DRAFT}), _("issued"), "edit_invoice", needs=OURS),
     Action("mark_unpaid", _("Mark unpaid"), OWING, _("marked unpaid"), "pay_invoice", needs=IN_FLIGHT),
     Action(
         "run_collections",

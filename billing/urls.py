@@ -11,6 +11,7 @@ from billing.views import (
     health,
     invoices,
     lists,
+    order_form,
     orders,
     public,
     purchases,
@@ -66,4 +67,6 @@ urlpatterns = [
     path("i/<slug:token>/pdf/", public.public_pdf, name="public_pdf"),
     path("pay/<slug:token>/", public.pay, name="pay"),
     path("pay/<slug:token>/return/", public.pay_return, name="pay_return"),
+    path("order/<slug:slug>/", order_form.order, name="order_form"),
+    path("order/<slug:slug>/<uuid:visit>/", order_form.ordered, name="ordered"),
 ]

@@ -130,7 +130,7 @@ class Lines:
                 "most": MAX_LINES,
             }
             return
-        products = self._known_products()
+        products = self._known_products(currency or "")
         for row in self.filled:
             self._clean_row(row, currency, products)
 
@@ -192,11 +192,11 @@ class Lines:
 
     # -- one line
 
-    def _known_products(self) -> dict[str, str]:
-        """The terms of each product that a line names, by its id."""
+    def _known_products(self, currency: str) -> dict[str, str]:
+        """The terms of each product that a line names, in this currency if it has them there, by its id."""
         asked = {int(row.product) for row in self.filled if is_id(row.product)}
-        known = Product.objects.filter(pk__in=asked) if asked else ()
-        return {str(product.pk): product.terms for product in known}
+        known = Product.objects.filter(pk__in=asked).prefetch_related("prices") if asked else ()
+        return {str(product.pk): (product.priced_in(currency) or product).terms for product in known}
 
     def _clean_row(self, row: Row, currency: str | None, products: dict[str, str]) -> None:
         row.errors, row.input, values = {}, None, dict[str, Any]()

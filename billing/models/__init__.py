@@ -16,7 +16,9 @@ from billing.models.mail import Mail
 from billing.models.orders.line import OrderLine
 from billing.models.orders.order import Order
 from billing.models.payment import Payment
-from billing.models.product import Product, TaxRate
+from billing.models.product import Product, ProductPrice, TaxRate
+from billing.models.selling.form import OrderForm, OrderFormItem
+from billing.models.selling.submission import Submission
 from billing.models.series import Series
 from billing.models.unmatched import UnmatchedMoney
 
@@ -36,10 +38,14 @@ __all__ = [
     "LineInput",
     "Mail",
     "Order",
+    "OrderForm",
+    "OrderFormItem",
     "OrderLine",
     "Payment",
     "Product",
+    "ProductPrice",
     "Series",
+    "Submission",
     "TaxRate",
     "UnmatchedMoney",
 ]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from billing.models.line import InvoiceLine
     from billing.models.mail import Mail
     from billing.models.payment import Payment
+    from billing.models.selling.submission import Submission
 
 MAX_LINES = 2000
 LEASE = timedelta(minutes=10)
@@ -152,6 +153,7 @@ class InvoiceBase(models.Model):
     ``verify_books`` checks them.
     ``written_off_amount`` left the balance as bad debt. ``order`` and ``period`` name the payment of an order
     that the billing run asked for. From ``charge_due_at`` on the desk charges the order's card by itself.
+    ``order_form`` is where a customer ordered it.
     ``version`` counts changes, so that a dialog opened
     on an older state is noticed.
     """
@@ -198,6 +200,15 @@ class InvoiceBase(models.Model):
     )
     period = models.PositiveIntegerField(_("payment no."), null=True, editable=False)
     charge_due_at = models.DateTimeField(_("charged by itself"), null=True, editable=False)
+    order_form = models.ForeignKey(
+        "billing.OrderForm",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="invoices",
+        verbose_name=_("order form"),
+        db_index=False,
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     issued_at = models.DateTimeField(_("issued"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -210,6 +221,8 @@ class InvoiceBase(models.Model):
         mails: RelatedManager[Mail]
         contact_id: int
         order_id: int | None
+        order_form_id: int | None
+        submission: Submission
 
     FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
 
@@ -378,6 +391,11 @@ class InvoiceBase(models.Model):
     @property
     def is_sale(self) -> bool:
         return self.status in SALES
+
+    @property
+    def is_being_ordered(self) -> bool:
+        """Whether a customer is at it on an order form, and the gateway has not said how that ended."""
+        return self.status == InvoiceStatus.DRAFT and self.order_form_id is not None
 
     @property
     def is_unsettled(self) -> bool:

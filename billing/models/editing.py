@@ -121,10 +121,10 @@ class Editing(InvoiceBase):
         self.row.start_orders(by, at=at)
         return deed
 
-    def _number(self, at: datetime) -> Deed:
+    def _number(self, at: datetime, status: InvoiceStatus = InvoiceStatus.OPEN) -> Deed:
         self.sequence, self.number = self._take_number()
         self.issued_at = at
-        self.become(InvoiceStatus.OPEN)
+        self.become(status)
         self._close_if_settled()
         self.store("sequence", "number", "issued_at", "status", *self.recompute())
         text = _now("Issued as %(number)s over %(total)s: %(status)s.")

@@ -78,6 +78,11 @@ class OrderQuerySet(models.QuerySet["Order"]):
             for order in self.unended().order_by("pk").locked():
                 order.take_card(payment.card)
 
+    def charge_to(self, card: Card) -> None:
+        """As :meth:`keep_card`, for a card that was given where nothing was to be paid."""
+        for order in self.unended().order_by("pk").locked():
+            order.take_card(card)
+
 
 class OrderBase(Recurs):
     """A subscription or a payment plan: what asks for a payment in every period.

@@ -105,5 +105,5 @@ class Following(Planning):
             return
         self.card = card
         self.store("card")
-        text = _now("%(card)s paid the first invoice and is charged from now on.") % {"card": card}
+        text = _now("%(card)s came with the first invoice and is charged from now on.") % {"card": card}
         tell(self, None, "change_card", Deed(text))

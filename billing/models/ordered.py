@@ -1,0 +1,87 @@
+"""An invoice that a customer ordered on an order form: a draft until the gateway has said how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Self
+
+from django.db import transaction
+from django.utils.translation import gettext as _now
+
+from billing.models.editing import Header
+from billing.models.guard import Deed, Invalid, tell
+from billing.models.line import LineInput
+from billing.models.recurring import Recurring
+from billing.statuses import InvoiceStatus
+from contacts.models import Contact
+
+if TYPE_CHECKING:
+    from billing.models.selling.form import OrderForm
+
+
+class Ordered(Recurring):
+    class Meta:
+        abstract = True
+
+    @property
+    def being_ordered(self) -> str:
+        """The reason why staff must leave the draft to its customer for now, or nothing."""
+        if not self.is_being_ordered:
+            return ""
+        return _now(
+            "%(invoice)s is being paid for by its customer, who made it on an order form: within a day or so it"
+            " is paid, or Declined."
+        ) % {"invoice": self}
+
+    @classmethod
+    def ordered(cls, form: OrderForm, *, contact: Contact, lines: Sequence[LineInput], today: date) -> Self:
+        """The draft of what a customer ordered, in the caller's transaction. Raises Invalid."""
+        invoice = cls(contact=contact, order_form=form)
+        invoice._take(Header(form.currency, today, today))
+        invoice.save()
+        invoice._put_lines(lines)
+        invoice.store(*invoice.summarize(), *invoice.recompute())
+        invoice._tell_ordered(form)
+        return invoice
+
+    def order_otherwise(
+        self, form: OrderForm, *, contact: Contact, lines: Sequence[LineInput], today: date
+    ) -> None:
+        """Let the customer change the order before it is paid, in the caller's transaction with this row
+        locked. Raises Invalid.
+        """
+        self.contact = contact
+        self._take(Header(form.currency, today, today))
+        self.lines.all().delete()
+        self._put_lines(lines)
+        names = [*self.summarize(), *self.recompute()]
+        self.store("contact", "currency", "invoice_date", "due_on", *names)
+        self._tell_ordered(form)
+
+    def _tell_ordered(self, form: OrderForm) -> None:
+        words = {"form": form.title, "total": self.show(self.total)}
+        text = _now("Ordered on the form “%(form)s”: %(total)s.") % words
+        tell(self.row, None, "order_placed", Deed(text, {"total": str(self.total)}))
+
+    def accept_order(self, *, at: datetime) -> None:
+        """Issue what was ordered and begin what it sells, in the caller's transaction with this row locked.
+
+        The money may have moved already, and is booked whatever has become of the products since: what cannot
+        be begun any more is told to staff.
+        """
+        tell(self.row, None, "issue", self._number(at))
+        try:
+            with transaction.atomic():
+                self.start_orders(None, at=at)
+        except Invalid as invalid:
+            text = _now("No subscription or plan was begun: %(why)s Begin it by hand.") % {"why": invalid}
+            tell(self.row, None, "order_not_begun", Deed(text))
+        self.row.submission.finish(at=at)
+
+    def refuse_order(self, *, at: datetime, why: str = "") -> None:
+        """Keep what was ordered and not paid as Declined, in the caller's transaction with this row locked."""
+        deed = self._number(at, InvoiceStatus.DECLINED)
+        text = f"{deed.text} {why}".strip()
+        tell(self.row, None, "decline_order", Deed(text, deed.figures))
+        self.row.submission.finish(at=at)
