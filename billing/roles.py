@@ -15,7 +15,11 @@ _LOOK = frozenset(
             for model in (
                 [
                     "product",
+                    "productprice",
                     "taxrate",
+                    "orderform",
+                    "orderformitem",
+                    "submission",
                     "invoice",
                     "invoiceline",
                     "payment",
@@ -68,7 +72,11 @@ _MANAGER = _SUPPORT | {
 }
 _ADMINISTRATOR = _MANAGER | {
     "contacts.delete_contact",
-    *(f"billing.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("product", "taxrate")),
+    *(
+        f"billing.{verb}_{model}"
+        for verb in ("add", "change", "delete")
+        for model in ("product", "productprice", "taxrate", "orderform", "orderformitem")
+    ),
     "billing.change_series",
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from factory.declarations import LazyAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Card, Header, Invoice, LineInput, Order, Payment, Product, Series
+from billing.models import Card, Header, Invoice, LineInput, Order, OrderForm, Payment, Product, Series
 from billing.models.guard import Actor
 from billing.models.terms import OrderTerms
 from billing.statuses import (
@@ -70,6 +71,32 @@ class ProductFactory(DjangoModelFactory[Product]):
 
     class Meta:
         model = Product
+
+
+class OrderFormFactory(DjangoModelFactory[OrderForm]):
+    """A form in US dollars that sells ``products``, one of each to begin with and ``most`` at most."""
+
+    slug = Sequence(lambda n: f"form-{n}")
+    title = Sequence(lambda n: f"Garden shop {n}")
+    currency = "USD"
+
+    class Meta:
+        model = OrderForm
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[OrderForm],
+        *,
+        products: Iterable[Product] = (),
+        least: int = 1,
+        most: int = 1,
+        **given: Any,
+    ) -> OrderForm:
+        form = model_class.objects.create(**given)
+        for place, product in enumerate(list(products) or [ProductFactory.create()], start=1):
+            form.items.create(product=product, position=place, least=least, most=most)
+        return form
 
 
 class CardFactory(DjangoModelFactory[Card]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -41,7 +40,7 @@ INPUT_TYPES = {"email": "email", "phone": "tel"}
 
 
 class CheckoutForm(forms.Form):
-    """``visit`` is the page's one-time key; ``seen`` the total that stood on it when its button was pressed."""
+    """``visit`` is the page's one-time key; ``seen`` the total that stood on it when it was sent."""
 
     visit = forms.UUIDField(widget=forms.HiddenInput)
     seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=60)
@@ -97,7 +96,7 @@ class CheckoutForm(forms.Form):
 
     @cached_property
     def basket(self) -> Basket | None:
-        """What is ordered as far as it is typed, whatever is wrong elsewhere; None while nothing can be said."""
+        """What is ordered, whatever is wrong elsewhere; None when that cannot be said."""
         try:
             return self.order_form.basket(self.offers, self._quantities())
         except (Invalid, ValidationError):
@@ -160,21 +159,21 @@ class CheckoutForm(forms.Form):
 
 
 def _text(value: Any) -> str:
-    return "on" if value is True else json.dumps(value) if isinstance(value, dict) else str(value)
+    return "on" if value is True else str(value)
 
 
 def detail_field(name: str) -> forms.Field:
     """As the desk asks for it, with the same rules, and with what a browser can fill in by itself."""
-    column = Contact._meta.get_field(name)
-    other = {} if name in ("email", "country") else {"form_class": TextField}
-    field: forms.Field = column.formfield(**other)  # type: ignore[union-attr]
-    words = {**sentences(field.label), "required": _now("%(field)s is missing.")}
-    field.error_messages |= {**words, "required": words["required"] % {"field": capfirst(str(field.label))}}
+    other: dict[str, Any] = {} if name in ("email", "country") else {"form_class": TextField}
+    column: Any = Contact._meta.get_field(name)
+    field: forms.Field = column.formfield(**other)
+    missing = _now("%(field)s is missing.") % {"field": capfirst(str(field.label))}
+    field.error_messages |= {**sentences(field.label), "required": missing}
     field.required = name in NEEDED
     field.widget.attrs.pop("maxlength", None)  # a browser would cut pasted text off without a word
     field.widget.attrs["autocomplete"] = AUTOCOMPLETE[name]
     if name in INPUT_TYPES:
-        field.widget.input_type = INPUT_TYPES[name]  # type: ignore[attr-defined]
+        field.widget.input_type = INPUT_TYPES[name]
     return field
 
 

@@ -30,8 +30,8 @@ class Ordered(Recurring):
         if not self.is_being_ordered:
             return ""
         return _now(
-            "%(invoice)s is being paid for by its customer, who made it on an order form: within a day or so it"
-            " is paid, or Declined."
+            "%(invoice)s is being paid for by its customer, who made it on an order form: within a day or so"
+            " it is paid, or Declined."
         ) % {"invoice": self}
 
     @classmethod
@@ -80,7 +80,7 @@ class Ordered(Recurring):
         self.row.submission.finish(at=at)
 
     def refuse_order(self, *, at: datetime, why: str = "") -> None:
-        """Keep what was ordered and not paid as Declined, in the caller's transaction with this row locked."""
+        """Keep what was not paid as Declined, in the caller's transaction with this row locked."""
         deed = self._number(at, InvoiceStatus.DECLINED)
         text = f"{deed.text} {why}".strip()
         tell(self.row, None, "decline_order", Deed(text, deed.figures))

@@ -21,7 +21,7 @@ LATEST = 100
 @require_safe
 @desk("billing.view_invoice")
 def invoice(request: DeskRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Invoice.objects.select_related("contact", "order"), pk=pk)
+    found = get_object_or_404(Invoice.objects.select_related("contact", "order", "order_form"), pk=pk)
     now, attempts = timezone.now(), list(found.attempts.for_list()[:LATEST])
     context = {
         "invoice": found,

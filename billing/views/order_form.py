@@ -11,7 +11,7 @@ import math
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -29,25 +29,25 @@ from billing.models import OrderForm, Payment, Submission
 from billing.models.editing import totals_of
 from billing.models.guard import Invalid, NotOffered, Refused, Stale
 from billing.models.selling.form import Basket, Offer
+from billing.models.selling.submission import Sent
 from billing.models.visiting import HOUR, ComeBackLater
 from billing.money import ZERO
 from billing.views import referrals
 from billing.views.client import client_of
 
-P = ParamSpec("P")
 VISIT = "visit"
 """Cookie: the order that this browser has begun, so that its Back button finds what was typed."""
 
 
 def for_visitors(
-    view: Callable[Concatenate[HttpRequest, OrderForm, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, str, P], HttpResponse]:
+    view: Callable[..., HttpResponse],
+) -> Callable[..., HttpResponse]:
     """A customer's page, stored and listed nowhere."""
 
     @never_cache
     @functools.wraps(view)
-    def page(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        response = view(request, get_object_or_404(OrderForm, slug=slug), *args, **kwargs)
+    def page(request: HttpRequest, slug: str, **more: Any) -> HttpResponse:
+        response = view(request, get_object_or_404(OrderForm, slug=slug), **more)
         response["X-Robots-Tag"] = "noindex, nofollow"
         return response
 
@@ -113,15 +113,14 @@ def _order(request: HttpRequest, asked: CheckoutForm, basket: Basket, now: datet
     if not asked.is_what_was_seen:
         words = _("The total is %(total)s. Please look at it and press the button again.")
         raise Stale(words % {"total": money.show(basket.total, basket.currency)})
-    submission = Submission.send(
-        form,
-        visit=asked.cleaned_data["visit"],
-        typed=asked.typed,
-        basket=basket,
-        referrals=referrals.referrals_of(request, form, at=now),
-        opened_from=client_of(request),
+    sent = Sent(
+        asked.typed,
+        basket,
         at=now,
+        opened_from=client_of(request),
+        referrals=referrals.referrals_of(request, form, at=now),
     )
+    submission = Submission.send(form, asked.cleaned_data["visit"], sent)
     path = reverse("billing:ordered", args=[form.slug, submission.visit])
     page = submission.lead_on(back=request.build_absolute_uri(path), at=now)
     response = HttpResponseRedirect(page or path)

@@ -136,6 +136,11 @@ class OrderForm(models.Model):
         sold = ((item, item.product.priced_in(self.currency)) for item in items)
         return [Offer(item, product) for item, product in sold if product]
 
+    def faults(self) -> list[str]:
+        """Why nothing can be ordered on it now, for staff."""
+        found = [fault for item in self.items.all() if (fault := item.fault(self.currency))]
+        return found if self.is_active else [_now("It takes no orders: that is switched off."), *found]
+
     def basket(self, offers: Sequence[Offer], quantities: Mapping[int, int]) -> Basket:
         """``quantities`` by item. Raises Invalid when nothing is ordered."""
         chosen = [(offer, quantities.get(offer.item.pk, 0)) for offer in offers]

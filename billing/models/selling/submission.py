@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
@@ -59,6 +59,19 @@ class TooManyOrders(ComeBackLater):
     """Somebody seems to fill the desk with orders."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a visitor sends: ``typed`` is what the fields held, valid and as text, and ``basket`` what that
+    comes to.
+    """
+
+    typed: dict[str, str]
+    basket: Basket
+    at: datetime
+    opened_from: str = ""
+    referrals: list[list[str]] = field(default_factory=list)
+
+
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     def unfinished(self) -> SubmissionQuerySet:
         """Those whose invoice is still a draft, the oldest first."""
@@ -95,7 +108,8 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
 class Submission(models.Model):
     """``visit`` is the one-time key of the page that was sent, and the secret under which its visitor alone
     is told what became of it. ``typed``: what the fields held. ``referrals``: the first and the last
-    partner's link that led here, each a code and when it was opened. ``opened_from`` is a keyed hash of the address.
+    partner's link that led here, each a code and when it was opened. ``opened_from`` is a keyed hash of the
+    address.
     """
 
     visit = models.UUIDField(unique=True)
@@ -132,70 +146,47 @@ class Submission(models.Model):
     # -- sending
 
     @classmethod
-    def send(
-        cls,
-        form: OrderForm,
-        *,
-        visit: UUID,
-        typed: dict[str, str],
-        basket: Basket,
-        referrals: Sequence[Sequence[str]] = (),
-        opened_from: str = "",
-        at: datetime,
-    ) -> Submission:
+    def send(cls, form: OrderForm, visit: UUID, sent: Sent) -> Submission:
         """Write down what a visitor ordered. Sent twice it is the first one; changed before it was paid, it
         is that one changed.
 
         No transaction may be open. Raises NotOffered, TooManyDeclines, TooManyOrders, Invalid.
         """
-        sent = {"typed": typed, "basket": basket, "opened_from": opened_from, "at": at}
         found = cls.of(form, visit)
         if found is None:
             try:
-                return cls._begin(form, visit, referrals=referrals, **sent)
+                return cls._begin(form, visit, sent)
             except IntegrityError:
                 found = cls.of(form, visit)  # the first of two clicks was quicker
                 if found is None:
                     log.exception("An order on the form %s could not be written down", form.slug)
                     raise NotOffered(_now("Nothing was ordered. Please open the page again.")) from None
-        if found.was_refused and found.typed != typed:  # changed on a page that the browser had kept
-            other = uuid.uuid5(visit, repr(sorted(typed.items())))
-            return cls.send(form, visit=other, referrals=referrals, **sent)
-        if found.finished_at or (found.typed == typed and found.goes_on()):
+        if found.was_refused and found.typed != sent.typed:  # changed on a page that the browser had kept
+            return cls.send(form, uuid.uuid5(visit, repr(sorted(sent.typed.items()))), sent)
+        if found.finished_at or (found.typed == sent.typed and found.goes_on()):
             return found
-        return found.change(**sent)
+        return found.change(sent)
 
     @classmethod
     def of(cls, form: OrderForm, visit: UUID) -> Submission | None:
         return cls.objects.with_invoice().filter(form=form, visit=visit).first()
 
     @classmethod
-    def _begin(
-        cls,
-        form: OrderForm,
-        visit: UUID,
-        *,
-        typed: dict[str, str],
-        basket: Basket,
-        referrals: Sequence[Sequence[str]],
-        opened_from: str,
-        at: datetime,
-    ) -> Submission:
-        cls._require(form, typed, opened_from, at)
+    def _begin(cls, form: OrderForm, visit: UUID, sent: Sent) -> Submission:
+        cls._require(form, sent)
         with transaction.atomic(durable=True):
-            contact, today = contact_of(typed), timezone.localdate(at)
-            invoice = Invoice.ordered(form, contact=contact, lines=basket.lines, today=today)
+            contact, today = contact_of(sent.typed), timezone.localdate(sent.at)
             submission = cls.objects.create(
                 visit=visit,
                 form=form,
-                invoice=invoice,
-                typed=typed,
-                referrals=[list(each) for each in referrals],
-                recurs=basket.recurs,
-                opened_from=opened_from,
-                sent_at=at,
+                invoice=Invoice.ordered(form, contact=contact, lines=sent.basket.lines, today=today),
+                typed=sent.typed,
+                referrals=sent.referrals,
+                recurs=sent.basket.recurs,
+                opened_from=sent.opened_from,
+                sent_at=sent.at,
             )
-            submission.ask_for_money(at)
+            submission.ask_for_money(sent.at)
         return submission
 
     @classmethod
@@ -205,17 +196,17 @@ class Submission(models.Model):
         return declines or cls.objects.too_many(form, opened_from=opened_from, at=at)
 
     @classmethod
-    def _require(cls, form: OrderForm, typed: dict[str, str], opened_from: str, at: datetime) -> None:
-        refusal = cls.refusal(form, email=typed["email"], opened_from=opened_from, at=at)
+    def _require(cls, form: OrderForm, sent: Sent) -> None:
+        refusal = cls.refusal(form, email=sent.typed["email"], opened_from=sent.opened_from, at=sent.at)
         if refusal:
             raise refusal
 
-    def change(self, *, typed: dict[str, str], basket: Basket, opened_from: str, at: datetime) -> Submission:
+    def change(self, sent: Sent) -> Submission:
         """The order as it is sent now, on the same draft; unless what was sent before is paid already."""
-        self._require(self.form, typed, opened_from, at)
+        self._require(self.form, sent)
         for attempt in self._attempts().open_pages():
             attempt.invoice = self.invoice
-            attempt.close_page(at=at)
+            attempt.close_page(at=sent.at)
         with transaction.atomic(durable=True):
             self.invoice.lock()
             self.refresh_from_db(fields=["finished_at", "card_page"])
@@ -223,14 +214,17 @@ class Submission(models.Model):
                 return self
             if self.invoice.awaiting_gateway:
                 raise NotOffered(_now("Your payment is being processed. Please look again in a few minutes."))
-            self.typed, self.recurs, self.sent_at = typed, basket.recurs, at
-            self.card_page, self.opened_from = None, opened_from
-            self.invoice.order_otherwise(
-                self.form, contact=contact_of(typed), lines=basket.lines, today=timezone.localdate(at)
-            )
-            self.save(update_fields=["typed", "recurs", "sent_at", "card_page", "opened_from"])
-            self.ask_for_money(at)
+            self._take(sent)
         return self
+
+    def _take(self, sent: Sent) -> None:
+        self.typed, self.recurs, self.sent_at = sent.typed, sent.basket.recurs, sent.at
+        self.card_page, self.opened_from = None, sent.opened_from
+        self.referrals = sent.referrals or self.referrals
+        self.save(update_fields=["typed", "recurs", "sent_at", "card_page", "opened_from", "referrals"])
+        contact, today = contact_of(sent.typed), timezone.localdate(sent.at)
+        self.invoice.order_otherwise(self.form, contact=contact, lines=sent.basket.lines, today=today)
+        self.ask_for_money(sent.at)
 
     def ask_for_money(self, at: datetime) -> None:
         """What must be on disk before the gateway hears of the order, in the caller's transaction.
@@ -345,6 +339,7 @@ class Submission(models.Model):
             self.invoice.lock()
             if self.invoice.is_being_ordered and not self._waiting():
                 self.invoice.refuse_order(at=at, why=_now("The payment page was closed before it was paid."))
+        self.refresh_from_db(fields=["finished_at"])
 
     # -- questions
 
@@ -360,13 +355,17 @@ class Submission(models.Model):
         return not self.invoice.total or bool(self._waiting())
 
     @property
+    def is_finished(self) -> bool:
+        return self.finished_at is not None
+
+    @property
     def is_accepted(self) -> bool:
-        return self.finished_at is not None and not self.was_refused
+        return self.is_finished and not self.was_refused
 
     @property
     def was_refused(self) -> bool:
         """Whether its card was refused, or it was never paid."""
-        return self.finished_at is not None and self.invoice.status == InvoiceStatus.DECLINED
+        return self.is_finished and self.invoice.status == InvoiceStatus.DECLINED
 
     def last_attempt(self) -> Attempt | None:
         return self._attempts().order_by("id").last()
