@@ -9,15 +9,29 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from factory.declarations import LazyAttribute, Sequence, SubFactory
+from django.utils import timezone
+from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Card, Header, Invoice, LineInput, Order, OrderForm, Payment, Product, Series
+from billing.models import (
+    Card,
+    Header,
+    Invoice,
+    LineInput,
+    Order,
+    OrderForm,
+    Payment,
+    Product,
+    Series,
+    Submission,
+)
 from billing.models.guard import Actor
+from billing.models.selling.submission import Sent
 from billing.models.terms import OrderTerms
 from billing.statuses import (
     InvoiceStatus,
@@ -97,6 +111,34 @@ class OrderFormFactory(DjangoModelFactory[OrderForm]):
         for place, product in enumerate(list(products) or [ProductFactory.create()], start=1):
             form.items.create(product=product, position=place, least=least, most=most)
         return form
+
+
+class SubmissionFactory(DjangoModelFactory[Submission]):
+    """An order that a visitor has sent, and not paid."""
+
+    form = SubFactory(OrderFormFactory)
+    visit = LazyFunction(uuid4)
+    email = Sequence(lambda n: f"visitor{n}@example.com")
+    quantities: dict[int, int] = {}
+
+    class Meta:
+        model = Submission
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[Submission],
+        *,
+        form: OrderForm,
+        visit: UUID,
+        email: str,
+        quantities: dict[int, int],
+        **given: Any,
+    ) -> Submission:
+        offers = form.offers()
+        basket = form.basket(offers, {offer.item.pk: 1 for offer in offers} | quantities)
+        sent = Sent({"name": "Ada Lovelace", "email": email}, basket, **{"at": timezone.now(), **given})
+        return model_class.send(form, visit, sent)
 
 
 class CardFactory(DjangoModelFactory[Card]):
