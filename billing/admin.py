@@ -20,6 +20,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django_otp import devices_for_user
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from billing import money
 from billing.actions import NOTICE_ACTIONS
@@ -348,7 +351,8 @@ class SeriesAdmin(admin.ModelAdmin[Series]):
     readonly_fields = ("name", "last")
 
 
-admin.site.unregister(User)
+for _model in (User, TOTPDevice, StaticDevice):  # the last two would show people's secrets
+    admin.site.unregister(_model)
 
 
 @admin.register(User)
@@ -356,6 +360,19 @@ class StaffAdmin(UserAdmin[User]):
     """Staff and their roles. Only a superuser makes superusers, changes one, or grants what no role holds:
     otherwise whoever may manage staff could give themselves everything.
     """
+
+    actions = ("switch_off_two_factor",)
+
+    @admin.action(permissions=["change"], description=_("Switch two-factor sign-in off"))
+    def switch_off_two_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """For whoever lost phone and spare codes: the password alone signs them in, until they set it up."""
+        within = [user for user in users if self.has_change_permission(request, user)]
+        for user in within:
+            for device in devices_for_user(user, confirmed=None):
+                device.delete()
+            self.log_change(request, user, "Two-factor sign-in switched off.")
+        words = _("Two-factor sign-in is off for %(names)s.") % {"names": ", ".join(map(str, within)) or "–"}
+        self.message_user(request, words)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = () if request.user.is_superuser else ("is_superuser", "user_permissions")

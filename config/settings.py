@@ -44,6 +44,9 @@ if GATEWAY == "sandbox" and not SANDBOX_GATEWAY:
 django_stubs_ext.monkeypatch()  # ModelAdmin[Invoice] and ModelForm[Contact] also mean something when they run
 
 INSTALLED_APPS = [
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",  # before billing, whose back office does not show its secrets
     "billing",
     "billing.gateways.sandbox",
     *(["billing.gateways.stripe"] if STRIPE_API_KEY else []),
@@ -149,6 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+OTP_TOTP_ISSUER = f"Counterfoil {HOST}"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Both together: behind a proxy all share one address, and by name alone anybody could lock anybody out.

@@ -21,8 +21,8 @@ from billing.actions import named
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
 from billing.models import Card, Event, Invoice
-from billing.models.base import role_sentence
 from billing.models.guard import NotAllowed
+from billing.models.offering import role_sentence
 from billing.statuses import PaymentMethod
 from contacts.models import Contact
 

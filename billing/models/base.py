@@ -17,17 +17,16 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models, transaction
 from django.db.models import Count, F, Max, Min, Q, Sum
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
 from billing.models.figures import Figures, MoneyRow, figures
-from billing.models.guard import Actor, Gone, NotAllowed, NotOffered, OneTimeKey, Refused, Stale, Viewer, may
+from billing.models.guard import Actor, Gone, OneTimeKey
+from billing.models.offering import Offering
 from billing.models.series import LONGEST
 from billing.money import ZERO
-from billing.roles import ROLES
 from billing.statuses import TRANSITIONS, InvoiceStatus
 from contacts.models import Contact
 
@@ -146,7 +145,7 @@ def _summed(currency: str, by_status: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-class InvoiceBase(models.Model):
+class InvoiceBase(Offering):
     """A request for payment, and the place where the whole transaction is managed.
 
     ``subtotal`` to ``summary`` are caches of what the rows say; :meth:`recompute` alone writes them,
@@ -224,6 +223,7 @@ class InvoiceBase(models.Model):
         order_form_id: int | None
         submission: Submission
 
+    TABLE = ACTIONS
     FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
 
     class Meta:
@@ -239,55 +239,23 @@ class InvoiceBase(models.Model):
 
     # -- what may be done
 
-    def available_actions(self, user: Viewer) -> list[Action]:
-        """The actions that this user may take now, in the order of the table."""
-        # The status first, since looking costs nothing: a refusal is a sentence, and this runs for every row.
-        offered = (action for action in ACTIONS.values() if self.status in action.on)
-        return [action for action in offered if self.refusal(action, user) is None]
+    @property
+    def offers_by(self) -> str:
+        return self.status
 
-    def unavailable_actions(self, user: Viewer) -> list[tuple[Action, str]]:
-        """The other actions, each with the sentence that says why not."""
-        refusals = ((action, self.refusal(action, user)) for action in ACTIONS.values())
-        return [(action, str(refusal)) for action, refusal in refusals if refusal]
+    def ruled_out(self, action: Action) -> str:
+        return _now("%(invoice)s is %(status)s: only %(statuses)s invoices can be %(done)s.") % {
+            "invoice": self,
+            "status": self.get_status_display(),
+            "statuses": action.statuses(),
+            "done": action.can_be,
+        }
 
-    def can(self, name: str, user: Viewer) -> bool:
-        return self.refusal(ACTIONS[name], user) is None
-
-    def refusal(self, action: Action, user: Viewer | Actor) -> Refused | None:
-        """Why not, or None.
-
-        ``user`` None stands for a customer, a schedule or the gateway, who has no role.
-        """
-        if not may(user, action.codename):
-            return NotAllowed(role_sentence(action))
-        if self.status not in action.on:
-            return NotOffered(
-                _now("%(invoice)s is %(status)s: only %(statuses)s invoices can be %(done)s.")
-                % {
-                    "invoice": self,
-                    "status": self.get_status_display(),
-                    "statuses": action.statuses(),
-                    "done": action.can_be,
-                }
-            )
-        reasons = (getattr(self, need) for need in action.needs)
-        return next((NotOffered(reason) for reason in reasons if reason), None)
-
-    def require(self, action: Action, user: Actor, *, seen: int | None = None) -> None:
-        """Raise NotAllowed, NotOffered or Stale unless ``user`` may take ``action`` on the state that they
-        ``seen``.
-        """
-        refusal = self.refusal(action, user)
-        if refusal:
-            raise refusal
-        if seen is not None and seen != self.version:
-            raise Stale(
-                _now(
-                    "%(invoice)s has changed since you opened it: it is now %(status)s with a balance of"
-                    " %(balance)s. Nothing was done; please look again."
-                )
-                % {"invoice": self, "status": self.get_status_display(), "balance": self.show(self.balance)}
-            )
+    def has_changed(self) -> str:
+        return _now(
+            "%(invoice)s has changed since you opened it: it is now %(status)s with a balance of"
+            " %(balance)s. Nothing was done; please look again."
+        ) % {"invoice": self, "status": self.get_status_display(), "balance": self.show(self.balance)}
 
     def timeline_of(self) -> dict[str, Any]:
         """An event of an invoice belongs to its order's timeline too."""
@@ -430,14 +398,6 @@ def summary_of(first: str, count: int) -> str:
         return first[:120]
     more = _now(" and %(count)s more") % {"count": count - 1}
     return first[: 120 - len(more)] + more
-
-
-def role_sentence(action: Action) -> str:
-    holders = [role for role, permissions in ROLES.items() if action.codename in permissions]
-    return _now("Your role does not include “%(action)s”; it takes %(roles)s.") % {
-        "action": action.label,
-        "roles": get_text_list(holders, _now("or")),
-    }
 
 
 def lifecycle_constraints() -> list[models.BaseConstraint]:

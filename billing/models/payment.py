@@ -16,10 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from billing import money
 from billing.actions import PAYMENT_ACTIONS, Action
 from billing.gateways import CardDetails, fit
-from billing.models.base import amount_field, role_sentence
+from billing.models.base import amount_field
 from billing.models.card import Card
 from billing.models.dispute import Dispute
-from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Viewer, may
+from billing.models.guard import Actor
+from billing.models.offering import Offering
 from billing.statuses import InvoiceStatus, PaymentMethod, PaymentStatus, PaymentType
 from contacts.models import Contact
 
@@ -87,7 +88,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         raise TypeError("Payments are final: they are never deleted.")
 
 
-class Payment(models.Model):
+class Payment(Offering):
     """A record of money, final: never edited, never deleted.
 
     ``amount`` is in the invoice's currency, negative for a refund. ``refunded_amount`` (positive) is the
@@ -122,6 +123,8 @@ class Payment(models.Model):
     made_at = models.DateTimeField(_("recorded"))
 
     objects = PaymentQuerySet.as_manager()
+
+    TABLE = PAYMENT_ACTIONS
 
     is_disputed = False
     answer_by: datetime | None = None
@@ -223,29 +226,16 @@ class Payment(models.Model):
 
     # -- what may be done
 
-    def available_actions(self, user: Viewer) -> list[Action]:
-        """The actions that this user may take now. ``invoice`` should be loaded."""
-        offered = (action for action in PAYMENT_ACTIONS.values() if self.status in action.on)
-        return [action for action in offered if self.refusal(action, user) is None]
+    @property
+    def offers_by(self) -> str:
+        return self.status
 
-    def can(self, name: str, user: Viewer) -> bool:
-        return self.refusal(PAYMENT_ACTIONS[name], user) is None
-
-    def refusal(self, action: Action, user: Viewer | Actor) -> Refused | None:
-        """Why not, or None. ``user`` None stands for the gateway or a schedule."""
-        if not may(user, action.codename):
-            return NotAllowed(role_sentence(action))
-        if self.status not in action.on:
-            return NotOffered(
-                _now("This payment is %(status)s: only %(statuses)s payments can be %(done)s.")
-                % {
-                    "status": self.get_status_display(),
-                    "statuses": action.statuses(),
-                    "done": action.can_be,
-                }
-            )
-        reasons = (getattr(self, need) for need in action.needs)
-        return next((NotOffered(reason) for reason in reasons if reason), None)
+    def ruled_out(self, action: Action) -> str:
+        return _now("This payment is %(status)s: only %(statuses)s payments can be %(done)s.") % {
+            "status": self.get_status_display(),
+            "statuses": action.statuses(),
+            "done": action.can_be,
+        }
 
     @property
     def attempt_in_flight(self) -> str:

@@ -17,8 +17,8 @@ from billing.actions import Action
 from billing.filters import InvoiceFilter, Selection, Unreadable
 from billing.forms.bulk import BulkForm
 from billing.models import Bulk
-from billing.models.base import role_sentence
 from billing.models.bulk import MOST_AT_ONCE, VERBS, Plan
+from billing.models.offering import role_sentence
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, go
 from billing.views.paging import PER_PAGE, Section

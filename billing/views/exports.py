@@ -18,7 +18,7 @@ from billing.export import INVOICES, LINES, PAYMENTS, Table, stream
 from billing.filters import InvoiceFilter, ListFilter, PaymentFilter, Selection, Unreadable
 from billing.forms.export import ExportForm
 from billing.models import Invoice
-from billing.models.base import role_sentence
+from billing.models.offering import role_sentence
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from
 

@@ -14,11 +14,13 @@ CHANGES = frozenset({"PUT", "PATCH", "DELETE", "TRACE"})
 class Rule:
     """``methods`` besides HEAD and OPTIONS. ``is_public``: opened without signing in, by design.
 
-    ``is_signed``: sent by a program that proves itself, so that no form's mark can be asked of it.
+    ``is_own``: whoever is signed in opens it, for what is theirs alone. ``is_signed``: sent by a program that
+    proves itself, so that no form's mark can be asked of it.
     """
 
     methods: frozenset[str]
     is_public: bool = False
+    is_own: bool = False
     is_signed: bool = False
 
 
@@ -29,6 +31,8 @@ READ, POST, BOTH = (
 )
 RULES = {
     "login": Rule(frozenset({"GET", "POST"}), is_public=True),
+    "login_code": Rule(frozenset({"GET", "POST"}), is_public=True),  # whose password was right a moment ago
+    "two_factor": Rule(frozenset({"GET", "POST"}), is_own=True),
     "logout": Rule(frozenset({"POST"}), is_public=True),  # whoever is signed out already is led to the door
     "home": Rule(frozenset({"GET"}), is_public=True),  # leads on to a page that asks for the sign-in
     "contacts:list": READ,

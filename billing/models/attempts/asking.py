@@ -13,8 +13,8 @@ from billing.actions import ACTIONS
 from billing.gateways import Gateway, Outcome
 from billing.models.attempts.base import PAGE_LIVES, REFUND_NEVER_CAME_AFTER, SAME_KEY_FOR
 from billing.models.attempts.hosting import Hosting
-from billing.models.base import role_sentence
 from billing.models.guard import Actor, Deed, NotAllowed, NotOffered, may, outside_transaction, tell
+from billing.models.offering import role_sentence
 from billing.statuses import AttemptKind, AttemptState
 
 log = logging.getLogger(__name__)

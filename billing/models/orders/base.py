@@ -18,19 +18,14 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.actions import ORDER_ACTIONS, RUNNING, UNENDED, Action
-from billing.models.base import amount_field, role_sentence
+from billing.models.base import amount_field
 from billing.models.card import Card
 from billing.models.guard import (
     Actor,
-    NotAllowed,
-    NotOffered,
     OneTimeKey,
-    Refused,
-    Stale,
-    Viewer,
-    may,
 )
 from billing.models.invoice import Invoice
+from billing.models.offering import Offering
 from billing.models.terms import Recurs, payments_words
 from billing.statuses import ORDER_TRANSITIONS, Missed, OrderKind, OrderStatus
 from contacts.models import Contact
@@ -84,7 +79,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
             order.take_card(card)
 
 
-class OrderBase(Recurs):
+class OrderBase(Offering, Recurs):
     """A subscription or a payment plan: what asks for a payment in every period.
 
     Periods are numbered from 1 without gaps: ``first_period`` is the first one that the billing run asks for
@@ -123,6 +118,8 @@ class OrderBase(Recurs):
     created_at = models.DateTimeField(_("begun"))
     ended_at = models.DateTimeField(_("ended"), null=True)
 
+    TABLE = ORDER_ACTIONS
+
     if TYPE_CHECKING:
         lines: RelatedManager[OrderLine]
         invoices: RelatedManager[Invoice]
@@ -148,52 +145,28 @@ class OrderBase(Recurs):
 
     # -- what may be done
 
-    def available_actions(self, user: Viewer) -> list[Action]:
-        """The actions that this user may take now, in the order of the table."""
-        offered = (action for action in ORDER_ACTIONS.values() if self.status in action.on)
-        return [action for action in offered if self.refusal(action, user) is None]
+    @property
+    def offers_by(self) -> str:
+        return self.status
 
-    def unavailable_actions(self, user: Viewer) -> list[tuple[Action, str]]:
-        """The other actions, each with the sentence that says why not."""
-        refusals = ((action, self.refusal(action, user)) for action in ORDER_ACTIONS.values())
-        return [(action, str(refusal)) for action, refusal in refusals if refusal]
+    def ruled_out(self, action: Action) -> str:
+        words = {
+            "order": self,
+            "status": self.status_label,
+            "statuses": action.statuses(),
+            "done": action.can_be,
+        }
+        return _now("%(order)s is %(status)s: only orders that are %(statuses)s can be %(done)s.") % words
 
-    def can(self, name: str, user: Viewer) -> bool:
-        return self.refusal(ORDER_ACTIONS[name], user) is None
-
-    def refusal(self, action: Action, user: Viewer | Actor) -> Refused | None:
-        """Why not, or None. ``user`` None stands for a schedule."""
-        if not may(user, action.codename):
-            return NotAllowed(role_sentence(action))
-        if self.status not in action.on:
-            words = {
-                "order": self,
-                "status": self.status_label,
-                "statuses": action.statuses(),
-                "done": action.can_be,
-            }
-            return NotOffered(
-                _now("%(order)s is %(status)s: only orders that are %(statuses)s can be %(done)s.") % words
+    def has_changed(self) -> str:
+        words = {"order": self, "status": self.status_label, "next": self.next_words}
+        return (
+            _now(
+                "%(order)s has changed since you opened it: it is now %(status)s, next charge %(next)s."
+                " Nothing was done; please look again."
             )
-        reasons = (getattr(self, need) for need in action.needs)
-        return next((NotOffered(reason) for reason in reasons if reason), None)
-
-    def require(self, action: Action, user: Actor, *, seen: int | None = None) -> None:
-        """Raise NotAllowed, NotOffered or Stale unless ``user`` may take ``action`` on the state that they
-        ``seen``.
-        """
-        refusal = self.refusal(action, user)
-        if refusal:
-            raise refusal
-        if seen is not None and seen != self.version:
-            words = {"order": self, "status": self.status_label, "next": self.next_words}
-            raise Stale(
-                _now(
-                    "%(order)s has changed since you opened it: it is now %(status)s, next charge %(next)s."
-                    " Nothing was done; please look again."
-                )
-                % words
-            )
+            % words
+        )
 
     def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
         about = Q(order=self.pk, invoice=None) if self.pk else Q(contact=self.contact_id)

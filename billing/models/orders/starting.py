@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _now
 
 from billing import money, periods
 from billing.actions import ORDER_STEPS
-from billing.models.base import role_sentence
 from billing.models.card import Card
 from billing.models.event import Event
 from billing.models.guard import Actor, Deed, Invalid, NotAllowed, OneTimeKey, may, once, tell
 from billing.models.invoice import Invoice
 from billing.models.line import InvoiceLine, LineInput
+from billing.models.offering import role_sentence
 from billing.models.orders.following import Following
 from billing.models.orders.line import OrderLine
 from billing.models.product import Product

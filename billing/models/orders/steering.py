@@ -13,12 +13,12 @@ from django.utils.translation import ngettext
 
 from billing import periods
 from billing.actions import ACTIONS, ORDER_ACTIONS
-from billing.models.base import role_sentence
 from billing.models.card import Card
 from billing.models.event import Event
 from billing.models.guard import Actor, Deed, NotAllowed, Stale, guarded, may
 from billing.models.invoice import Invoice
 from billing.models.line import LineInput
+from billing.models.offering import role_sentence
 from billing.models.orders.starting import Starting, check_card
 from billing.models.product import Product
 from billing.statuses import OrderStatus, PastDue
