@@ -26,6 +26,7 @@ from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
 from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.guard import Actor, Gone, NotAllowed, NotOffered, OneTimeKey, Refused, Stale, Viewer, may
 from billing.models.series import LONGEST
+from billing.models.spelling import shown
 from billing.money import ZERO
 from billing.roles import ROLES
 from billing.statuses import TRANSITIONS, InvoiceStatus
@@ -197,6 +198,16 @@ class InvoiceBase(models.Model):
         db_index=False,
     )
     period = models.PositiveIntegerField(_("payment no."), null=True, editable=False)
+    coupon_code = models.ForeignKey(
+        "billing.CouponCode",
+        models.PROTECT,
+        to_field="code",
+        null=True,
+        editable=False,
+        related_name="invoices",
+        verbose_name=_("coupon code"),
+        db_index=False,
+    )
     charge_due_at = models.DateTimeField(_("charged by itself"), null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     issued_at = models.DateTimeField(_("issued"), null=True, editable=False)
@@ -210,6 +221,7 @@ class InvoiceBase(models.Model):
         mails: RelatedManager[Mail]
         contact_id: int
         order_id: int | None
+        coupon_code_id: str | None
 
     FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
 
@@ -223,6 +235,20 @@ class InvoiceBase(models.Model):
     def row(self) -> Invoice:
         """This invoice with all its verbs: a file of verbs sees only the columns and its own."""
         return cast("Invoice", self)
+
+    @property
+    def coupon(self) -> str:
+        """The coupon's code as it is stored, or nothing. The column holds it: no other row is read."""
+        return self.coupon_code_id or ""
+
+    @coupon.setter
+    def coupon(self, code: str) -> None:
+        self.coupon_code_id = code or None
+
+    @property
+    def coupon_shown(self) -> str:
+        """The coupon's code as people read it aloud, or nothing."""
+        return shown(self.coupon)
 
     # -- what may be done
 
