@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing.statuses import (
+    CodeState,
     DisputeState,
     InvoiceStatus,
     NoticeState,
@@ -34,6 +35,7 @@ Statuses = (
     | frozenset[UnmatchedState]
     | frozenset[DisputeState]
     | frozenset[NoticeState]
+    | frozenset[CodeState]
 )
 
 S = InvoiceStatus
@@ -234,6 +236,24 @@ NOTICE_ACTIONS = by_name(
 )
 """What can be done about a gateway's message."""
 
+CODE_ACTIONS = by_name(
+    Action("copy_code", _("Copy code"), frozenset({CodeState.ISSUED}), _("copied"), "copy_couponcode"),
+    Action(
+        "withdraw",
+        _("Withdraw"),
+        frozenset({CodeState.ISSUED}),
+        _("withdrawn"),
+        "withdraw_couponcode",
+        danger=True,
+    ),
+)
+"""What can be done about a coupon's personal code."""
+
+CODE_STEPS = by_name(
+    Action("issue_code", _("Issue a code"), frozenset({CodeState.ISSUED}), _("issued"), "issue_couponcode"),
+)
+"""What is not done to a code that exists."""
+
 
 def named(name: str) -> Action:
     """The action or step of an invoice. Raises KeyError for a name that stands in neither table."""
@@ -249,6 +269,10 @@ INVOICE_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
 ]
 ORDER_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
     (action.permission, f"Can {action.name.replace('_', ' ')} orders") for action in ORDER_ACTIONS.values()
+]
+CODE_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
+    (action.permission, f"Can {action.name.partition('_')[0]} codes of coupons")
+    for action in [*CODE_STEPS.values(), *CODE_ACTIONS.values()]
 ]
 PAYMENT_PERMISSIONS = [
     (action.permission, f"Can {action.name} payments") for action in PAYMENT_ACTIONS.values()

@@ -298,7 +298,7 @@ class OrderFormAdmin(PicksCurrency, admin.ModelAdmin[OrderForm]):
     fieldsets = (
         (None, {"fields": ("title", "slug", "currency", "is_active", "link_shown", "state")}),
         (_("What customers read"), {"fields": ("intro", "terms", "thanks")}),
-        (_("What customers are asked"), {"fields": ("asks_address", "referral_days")}),
+        (_("What customers are asked"), {"fields": ("asks_address", "asks_coupon", "referral_days")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderForm]:

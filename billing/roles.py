@@ -34,6 +34,9 @@ _LOOK = frozenset(
                     "unmatchedmoney",
                     "dispute",
                     "gatewayevent",
+                    "coupon",
+                    "couponcode",
+                    "couponredemption",
                 ]
             )
         ),
@@ -58,6 +61,7 @@ _SUPPORT = _LOOK | {
     "billing.cancel_order",
     "billing.add_card",
     "billing.change_card",
+    "billing.copy_couponcode",
 }
 _MANAGER = _SUPPORT | {
     "billing.refund_invoice",
@@ -69,6 +73,10 @@ _MANAGER = _SUPPORT | {
     "billing.match_unmatchedmoney",
     "billing.set_aside_unmatchedmoney",
     "billing.record_dispute",
+    "billing.add_coupon",
+    "billing.change_coupon",
+    "billing.issue_couponcode",
+    "billing.withdraw_couponcode",
 }
 _ADMINISTRATOR = _MANAGER | {
     "contacts.delete_contact",
@@ -77,6 +85,7 @@ _ADMINISTRATOR = _MANAGER | {
         for verb in ("add", "change", "delete")
         for model in ("product", "productprice", "taxrate", "orderform", "orderformitem")
     ),
+    "billing.delete_coupon",
     "billing.change_series",
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),

@@ -171,3 +171,26 @@ class PastDue(TextChoices):
 
     LEAVE = "leave", _("Leave it owed: invoices and retries go on")
     FORGIVE = "forgive", _("Forgive it: write the invoices off")
+
+
+class CouponKind(TextChoices):
+    PERCENT = "percent", _("Percent")
+    FLAT = "flat", _("Flat amount")
+
+
+class CouponAudience(TextChoices):
+    PERSONAL = "personal", _("Personal: a code of its own for each contact")
+    GROUP = "group", _("Group: one public code")
+
+
+class CouponScope(TextChoices):
+    FIRST = "first", _("The first payment only")
+    ALL = "all", _("All payments of an order")
+
+
+class CodeState(TextChoices):
+    """``issued`` is not used up; whether it has expired, the calendar says."""
+
+    ISSUED = "issued", _("Not redeemed")
+    REDEEMED = "redeemed", _("Redeemed")
+    WITHDRAWN = "withdrawn", _("Withdrawn")

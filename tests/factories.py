@@ -20,6 +20,8 @@ from factory.django import DjangoModelFactory
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import (
     Card,
+    Coupon,
+    CouponCode,
     Header,
     Invoice,
     LineInput,
@@ -34,6 +36,8 @@ from billing.models.guard import Actor
 from billing.models.selling.submission import Sent
 from billing.models.terms import OrderTerms
 from billing.statuses import (
+    CouponAudience,
+    CouponKind,
     InvoiceStatus,
     Missed,
     OrderKind,
@@ -178,7 +182,9 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
     contact = SubFactory(ContactFactory)
     amount = Decimal(100)
     lines = LazyAttribute(lambda given: [LineInput("Lantern", Decimal(1), given.amount)])
-    header = LazyAttribute(lambda given: Header(given.currency, given.invoice_date, given.due_on))
+    header = LazyAttribute(
+        lambda given: Header(given.currency, given.invoice_date, given.due_on, coupon=given.coupon)
+    )
     status = InvoiceStatus.OPEN
     paid = Decimal(0)
     by: Actor = None
@@ -188,6 +194,7 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
 
     class Params:
         currency = "USD"
+        coupon = ""
         invoice_date = date(2026, 3, 2)
         due_on = date(2026, 3, 16)
 
@@ -330,6 +337,47 @@ class OrderFactory(DjangoModelFactory[Order]):
         event = model_class.begin(given.pop("by"), terms=terms, card=card, **given)
         assert event.order is not None
         return _steer(event.order, OrderStatus(status))
+
+
+class CouponFactory(DjangoModelFactory[Coupon]):
+    """10 % off the first payment under the public code ``code``; ``amount`` makes it a flat one in dollars.
+
+    ``contact`` makes it a personal one, whose only code is theirs and is ``code`` as well.
+    """
+
+    name = Sequence(lambda n: f"Spring {n}")
+    code = Sequence(lambda n: f"SPRING{n}")
+    percent = Decimal(10)
+    amount = None
+    currency = "USD"
+    contact = None
+    products: tuple[Product, ...] = ()
+
+    class Meta:
+        model = Coupon
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[Coupon],
+        *,
+        code: str,
+        percent: Decimal,
+        amount: Decimal | None,
+        currency: str,
+        contact: Contact | None,
+        products: tuple[Product, ...],
+        **given: Any,
+    ) -> Coupon:
+        flat = {"kind": CouponKind.FLAT, "amount": amount, "currency": currency}
+        audience = CouponAudience.PERSONAL if contact else CouponAudience.GROUP
+        terms = flat if amount else {"kind": CouponKind.PERCENT, "percent": percent}
+        coupon = model_class(**terms, audience=audience, **given)
+        coupon.full_clean()
+        coupon.save()
+        coupon.products.set(products)
+        CouponCode.objects.create(coupon=coupon, code=code, contact=contact, issued_at=NOON)
+        return coupon
 
 
 TERMS = ("every", "unit", "trial_payments", "trial_price", "setup_fee")

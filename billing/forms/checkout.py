@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +15,13 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
-from billing.forms.fields import NumberField
-from billing.models import OrderForm
+from billing.forms.fields import NumberField, PlainTextField
+from billing.models import OrderForm, Submission
+from billing.models.coupons.discount import Discount
 from billing.models.guard import Invalid
 from billing.models.selling.buyer import DETAILS
 from billing.models.selling.form import Basket, Offer
+from billing.models.spelling import LONGEST
 from contacts.forms import TextField, sentences
 from contacts.models import Contact
 
@@ -41,6 +44,9 @@ INPUT_TYPES = {"email": "email", "phone": "tel"}
 
 class CheckoutForm(forms.Form):
     """``visit`` is the page's one-time key; ``seen`` the total that stood on it when it was sent."""
+
+    coupon_problem = ""
+    """Why the coupon code takes nothing off, once the basket has been looked at."""
 
     visit = forms.UUIDField(widget=forms.HiddenInput)
     seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=60)
@@ -68,6 +74,13 @@ class CheckoutForm(forms.Form):
         for offer in offers:
             if not offer.item.is_fixed:
                 self.fields[offer.item.field] = quantity_field(offer)
+        if order_form.asks_coupon:
+            self.fields["coupon"] = PlainTextField(
+                label=_("Coupon code"),
+                max_length=LONGEST,
+                required=False,
+                widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+            )
         if order_form.terms:
             self.fields["agreed"] = forms.BooleanField(
                 label=_("I agree to the terms"),
@@ -90,7 +103,7 @@ class CheckoutForm(forms.Form):
     @property
     def can_change(self) -> bool:
         """Whether the total depends on what is typed."""
-        return any(not offer.item.is_fixed for offer in self.offers)
+        return self.order_form.asks_coupon or any(not offer.item.is_fixed for offer in self.offers)
 
     # -- what is ordered
 
@@ -98,9 +111,27 @@ class CheckoutForm(forms.Form):
     def basket(self) -> Basket | None:
         """What is ordered, whatever is wrong elsewhere; None when that cannot be said."""
         try:
-            return self.order_form.basket(self.offers, self._quantities())
+            basket = self.order_form.basket(self.offers, self._quantities())
         except (Invalid, ValidationError):
             return None
+        try:
+            return replace(basket, discount=self._discount(basket))
+        except (Invalid, ValidationError) as refusal:
+            self.coupon_problem = " ".join(getattr(refusal, "messages", [str(refusal)]))
+            return basket
+
+    def _discount(self, basket: Basket) -> Discount | None:
+        if "coupon" not in self.fields:
+            return None
+        typed = self.fields["coupon"].clean(self["coupon"].value())
+        visit, email = self["visit"].value(), str(self["email"].value() or "").strip()
+        try:
+            known: uuid.UUID | None = self.fields["visit"].clean(visit)
+        except ValidationError:
+            known = None
+        return Submission.discount(
+            self.order_form, known, coupon=typed, email=email.replace("\0", ""), lines=basket.lines
+        )
 
     def _quantities(self) -> dict[int, int]:
         """By item. Raises ValidationError."""
@@ -119,6 +150,8 @@ class CheckoutForm(forms.Form):
                 self.order_form.basket(self.offers, self._quantities())
             except Invalid as invalid:
                 self.refuse(invalid)
+        if self.basket and self.coupon_problem and "coupon" in given:
+            self.add_error("coupon", self.coupon_problem)
         return given
 
     def refuse(self, invalid: Invalid) -> None:

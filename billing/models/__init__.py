@@ -4,6 +4,9 @@ from billing.models.attempt import Attempt
 from billing.models.bulk import Bulk
 from billing.models.card import Card
 from billing.models.card_page import CardPage
+from billing.models.coupons.code import CouponCode
+from billing.models.coupons.coupon import Coupon
+from billing.models.coupons.redemption import CouponRedemption
 from billing.models.customer import Customer
 from billing.models.dispute import Dispute
 from billing.models.editing import Header
@@ -27,6 +30,9 @@ __all__ = [
     "Bulk",
     "Card",
     "CardPage",
+    "Coupon",
+    "CouponCode",
+    "CouponRedemption",
     "Customer",
     "Dispute",
     "Event",

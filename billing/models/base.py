@@ -26,6 +26,7 @@ from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.guard import Actor, Gone, OneTimeKey
 from billing.models.offering import Offering
 from billing.models.series import LONGEST
+from billing.models.spelling import shown
 from billing.money import ZERO
 from billing.statuses import TRANSITIONS, InvoiceStatus
 from contacts.models import Contact
@@ -198,6 +199,16 @@ class InvoiceBase(Offering):
         db_index=False,
     )
     period = models.PositiveIntegerField(_("payment no."), null=True, editable=False)
+    coupon_code = models.ForeignKey(
+        "billing.CouponCode",
+        models.PROTECT,
+        to_field="code",
+        null=True,
+        editable=False,
+        related_name="invoices",
+        verbose_name=_("coupon code"),
+        db_index=False,
+    )
     charge_due_at = models.DateTimeField(_("charged by itself"), null=True, editable=False)
     order_form = models.ForeignKey(
         "billing.OrderForm",
@@ -222,6 +233,7 @@ class InvoiceBase(Offering):
         order_id: int | None
         order_form_id: int | None
         submission: Submission
+        coupon_code_id: str | None
 
     TABLE = ACTIONS
     FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
@@ -236,6 +248,20 @@ class InvoiceBase(Offering):
     def row(self) -> Invoice:
         """This invoice with all its verbs: a file of verbs sees only the columns and its own."""
         return cast("Invoice", self)
+
+    @property
+    def coupon(self) -> str:
+        """The coupon's code as it is stored, or nothing. The column holds it: no other row is read."""
+        return self.coupon_code_id or ""
+
+    @coupon.setter
+    def coupon(self, code: str) -> None:
+        self.coupon_code_id = code or None
+
+    @property
+    def coupon_shown(self) -> str:
+        """The coupon's code as people read it aloud, or nothing."""
+        return shown(self.coupon)
 
     # -- what may be done
 

@@ -17,8 +17,9 @@ from billing.models.visiting import Visiting
 class Invoice(Matching, Ordered, Ending, Sending, Visiting):
     """A request for payment.
 
-    Columns and questions: ``base``; what can be done: ``charging refunding matching editing ending
-    sending visiting``, by itself for an order: ``recurring``, and by customers on order forms: ``ordered``.
+    Columns and questions: ``base``; what can be done: ``charging refunding matching editing discounting
+    ending sending visiting``, by itself for an order: ``recurring``, and by customers on order forms:
+    ``ordered``.
     """
 
     objects = InvoiceQuerySet.as_manager()
@@ -50,6 +51,11 @@ class Invoice(Matching, Ordered, Ending, Sending, Visiting):
                 fields=["invoice_date", "id"], name="invoice_overpaid", condition=models.Q(overpaid__gt=0)
             ),
             models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
+            models.Index(
+                fields=["coupon_code", "id"],
+                name="invoice_by_coupon_code",
+                condition=models.Q(coupon_code__isnull=False),
+            ),
             models.Index(
                 fields=["charge_due_at", "id"],
                 name="invoice_charge_due",

@@ -182,6 +182,7 @@ def _sums(editor: Editor) -> dict[str, Any]:
         "paid": money.show(invoice.paid, invoice.currency) if invoice and invoice.paid else "",
         "totals": sums,
         "amounts": json.dumps(sums.lines if sums else []),
+        "coupons": json.dumps(sums.coupons if sums else []),
         "terms": json.dumps(sums.terms if sums else []),
         "deeds": list(editor.deeds()),
     }

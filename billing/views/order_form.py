@@ -26,12 +26,10 @@ from billing import documents, money
 from billing.documents import Pair
 from billing.forms.checkout import CheckoutForm
 from billing.models import OrderForm, Payment, Submission
-from billing.models.editing import totals_of
 from billing.models.guard import Invalid, NotOffered, Refused, Stale
 from billing.models.selling.form import Basket, Offer
 from billing.models.selling.submission import Sent
 from billing.models.visiting import HOUR, ComeBackLater
-from billing.money import ZERO
 from billing.views import referrals
 from billing.views.client import client_of
 
@@ -159,10 +157,14 @@ def _page(
 
 
 def _sums(basket: Basket) -> list[Pair]:
-    sums = totals_of(basket.lines, shipping=ZERO, currency=basket.currency)
-    rows = [(_("Subtotal"), sums["subtotal"]), (_("Tax"), sums["tax"])] if sums["tax"] else []
-    pairs = [Pair(label, money.show(amount, basket.currency)) for label, amount in rows]
-    return [*pairs, Pair(_("Total today"), money.show(basket.total, basket.currency), is_sum=True)]
+    sums = basket.totals()
+    rows = [(_("Subtotal"), sums["subtotal"] + sums["coupon"])]
+    if basket.discount:
+        rows.append((basket.discount.words, -sums["coupon"]))
+    rows.append((_("Tax"), sums["tax"]))
+    pairs = [Pair(label, money.show(amount, basket.currency)) for label, amount in rows if amount]
+    total = Pair(_("Total today"), money.show(sums["total"], basket.currency), is_sum=True)
+    return [*pairs, total] if len(pairs) > 1 else [total]
 
 
 def _deed(basket: Basket | None) -> str:

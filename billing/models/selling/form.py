@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing.models.coupons.discount import Discount
 from billing.models.editing import totals_of
 from billing.models.guard import Invalid, NotOffered
 from billing.models.line import LineInput
@@ -67,10 +68,15 @@ class Basket:
     currency: str
     lines: Sequence[LineInput]
     recurs: bool
+    discount: Discount | None = None
+
+    def totals(self) -> dict[str, Any]:
+        """By the arithmetic that saving uses."""
+        return totals_of(self.lines, shipping=ZERO, currency=self.currency, discount=self.discount)
 
     @property
     def total(self) -> Decimal:
-        total: Decimal = totals_of(self.lines, shipping=ZERO, currency=self.currency)["total"]
+        total: Decimal = self.totals()["total"]
         return total
 
 
@@ -84,6 +90,7 @@ class OrderForm(models.Model):
     intro = models.TextField(_("introduction"), max_length=4000, blank=True)
     currency = models.CharField(_("currency"), max_length=3)
     asks_address = models.BooleanField(_("ask for the postal address"), default=False)
+    asks_coupon = models.BooleanField(_("ask for a coupon code"), default=False)
     terms = models.TextField(
         _("terms"), max_length=20_000, blank=True, help_text=_("The customer must agree to them, if any.")
     )

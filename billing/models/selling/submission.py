@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -31,13 +32,18 @@ from billing.models.attempt import Attempt
 from billing.models.attempts.base import GRACE, PAGE_LIVES
 from billing.models.card import Card
 from billing.models.card_page import CardPage
+from billing.models.coupons.code import CouponCode
+from billing.models.coupons.discount import Discount
 from billing.models.guard import NotOffered, outside_transaction
 from billing.models.invoice import Invoice
+from billing.models.line import LineInput
 from billing.models.selling.buyer import contact_of, fill_in
 from billing.models.selling.form import Basket, OrderForm
 from billing.models.selling.throttle import too_many_declines
+from billing.models.spelling import spelt
 from billing.models.visiting import HOUR, ComeBackLater
 from billing.statuses import FINAL, AttemptKind, AttemptState, InvoiceStatus
+from contacts.models import Contact
 
 if TYPE_CHECKING:
     from billing.models.attempts.base import AttemptQuerySet
@@ -70,6 +76,15 @@ class Sent:
     at: datetime
     opened_from: str = ""
     referrals: list[list[str]] = field(default_factory=list)
+
+    def order(self) -> dict[str, Any]:
+        """What the invoice is made of. Makes the contact, in the caller's transaction."""
+        return {
+            "contact": contact_of(self.typed),
+            "lines": self.basket.lines,
+            "coupon": self.typed.get("coupon", ""),
+            "at": self.at,
+        }
 
 
 class SubmissionQuerySet(models.QuerySet["Submission"]):
@@ -172,14 +187,36 @@ class Submission(models.Model):
         return cls.objects.with_invoice().filter(form=form, visit=visit).first()
 
     @classmethod
+    def discount(
+        cls, form: OrderForm, visit: UUID | None, *, coupon: str, email: str, lines: Sequence[LineInput]
+    ) -> Discount | None:
+        """What the typed code takes off, None for no code. One that this visit holds stays usable.
+
+        Somebody who is not known yet is answered as one to whom a personal code was not issued: otherwise the
+        answer would tell who is. Raises Invalid.
+        """
+        found = cls.of(form, visit) if visit and coupon else None
+        if found:
+            return found.invoice.discount_for(coupon, lines, currency=form.currency)
+        if not spelt(coupon):
+            return None
+        known = Contact.objects.filter(email__iexact=email).first() if email else None
+        return CouponCode.accept(
+            coupon,
+            contact=known or (Contact() if email else None),
+            products=[line.product_id for line in lines],
+            currency=form.currency,
+            today=timezone.localdate(),
+        )
+
+    @classmethod
     def _begin(cls, form: OrderForm, visit: UUID, sent: Sent) -> Submission:
         cls._require(form, sent)
         with transaction.atomic(durable=True):
-            contact, today = contact_of(sent.typed), timezone.localdate(sent.at)
             submission = cls.objects.create(
                 visit=visit,
                 form=form,
-                invoice=Invoice.ordered(form, contact=contact, lines=sent.basket.lines, today=today),
+                invoice=Invoice.ordered(form, **sent.order()),
                 typed=sent.typed,
                 referrals=sent.referrals,
                 recurs=sent.basket.recurs,
@@ -222,8 +259,7 @@ class Submission(models.Model):
         self.card_page, self.opened_from = None, sent.opened_from
         self.referrals = sent.referrals or self.referrals
         self.save(update_fields=["typed", "recurs", "sent_at", "card_page", "opened_from", "referrals"])
-        contact, today = contact_of(sent.typed), timezone.localdate(sent.at)
-        self.invoice.order_otherwise(self.form, contact=contact, lines=sent.basket.lines, today=today)
+        self.invoice.order_otherwise(self.form, **sent.order())
         self.ask_for_money(sent.at)
 
     def ask_for_money(self, at: datetime) -> None:
