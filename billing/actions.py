@@ -16,11 +16,13 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing.statuses import (
+    CommissionStatus,
     DisputeState,
     InvoiceStatus,
     NoticeState,
     OrderStatus,
     PaymentStatus,
+    ProgramState,
     UnmatchedState,
 )
 
@@ -34,6 +36,8 @@ Statuses = (
     | frozenset[UnmatchedState]
     | frozenset[DisputeState]
     | frozenset[NoticeState]
+    | frozenset[CommissionStatus]
+    | frozenset[ProgramState]
 )
 
 S = InvoiceStatus
@@ -122,6 +126,13 @@ ACTIONS = by_name(
         danger=True,
         needs=IN_FLIGHT,
         stops_paying=True,
+    ),
+    _invoice(
+        "rerun_commissions",
+        _("Re-run commissions"),
+        {S.CLOSED},
+        _("given their commissions anew"),
+        bulk=True,
     ),
     _invoice("export", _("Export"), ALL, _("exported"), bulk=True),
     _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True),
@@ -224,6 +235,33 @@ NOTICE_ACTIONS = by_name(
     Action("replay", _("Replay"), frozenset(NoticeState), _("replayed"), "replay_gatewayevent"),
 )
 """What can be done about a gateway's message."""
+
+COMMISSION_ACTIONS = by_name(
+    Action(
+        "approve",
+        _("Approve"),
+        frozenset({CommissionStatus.PENDING}),
+        _("approved"),
+        "approve_commission",
+        bulk=True,
+    ),
+    Action("export", _("Export"), frozenset(CommissionStatus), _("exported"), "export_commission", bulk=True),
+)
+"""What can be done about a commission by hand; all else follows the money of its invoice."""
+
+PROGRAM_ACTIONS = by_name(
+    Action(
+        "pay_out",
+        _("Pay out"),
+        frozenset(ProgramState),
+        _("paid out"),
+        "pay_out_partnerprogram",
+        needs=("nothing_to_pay_out",),
+    ),
+    Action("enrol", _("Enrol"), frozenset({ProgramState.ACTIVE}), _("joined"), "add_partner"),
+    Action("set_referrers", _("Set referrers"), frozenset(ProgramState), _("referred to"), "change_referral"),
+)
+"""What is done within a partner program: with its approved commissions, and with a contact."""
 
 
 def named(name: str) -> Action:

@@ -15,7 +15,18 @@ from factory.declarations import LazyAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Card, Header, Invoice, LineInput, Order, Payment, Product, Series
+from billing.models import (
+    Card,
+    Header,
+    Invoice,
+    LineInput,
+    Order,
+    Partner,
+    PartnerProgram,
+    Payment,
+    Product,
+    Series,
+)
 from billing.models.guard import Actor
 from billing.models.terms import OrderTerms
 from billing.statuses import (
@@ -70,6 +81,27 @@ class ProductFactory(DjangoModelFactory[Product]):
 
     class Meta:
         model = Product
+
+
+class ProgramFactory(DjangoModelFactory[PartnerProgram]):
+    """Pays the last referrer a tenth, and whoever referred that one a twentieth."""
+
+    name = Sequence(lambda n: f"Friends {n}")
+    percent_1 = Decimal(10)
+    percent_2 = Decimal(5)
+
+    class Meta:
+        model = PartnerProgram
+
+
+class PartnerFactory(DjangoModelFactory[Partner]):
+    contact = SubFactory(ContactFactory)
+    program = SubFactory(ProgramFactory)
+    code = Sequence(lambda n: f"FRIEND-{n}")
+    enrolled_at = NOON
+
+    class Meta:
+        model = Partner
 
 
 class CardFactory(DjangoModelFactory[Card]):

@@ -15,6 +15,12 @@ from billing.models.line import InvoiceLine, LineInput
 from billing.models.mail import Mail
 from billing.models.orders.line import OrderLine
 from billing.models.orders.order import Order
+from billing.models.partners.commission import Commission
+from billing.models.partners.partner import Partner, Referral
+from billing.models.partners.payout import Payout
+from billing.models.partners.program import PartnerProgram
+from billing.models.partners.rates import ProgramRate, Threshold
+from billing.models.partners.referring import record_referral
 from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
 from billing.models.series import Series
@@ -25,6 +31,7 @@ __all__ = [
     "Bulk",
     "Card",
     "CardPage",
+    "Commission",
     "Customer",
     "Dispute",
     "Event",
@@ -37,9 +44,16 @@ __all__ = [
     "Mail",
     "Order",
     "OrderLine",
+    "Partner",
+    "PartnerProgram",
     "Payment",
+    "Payout",
     "Product",
+    "ProgramRate",
+    "Referral",
     "Series",
     "TaxRate",
+    "Threshold",
     "UnmatchedMoney",
+    "record_referral",
 ]

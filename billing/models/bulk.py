@@ -29,6 +29,7 @@ VERBS = {
     "send_receipt": "send_receipt",
     "void": "void",
     "write_off": "write_off",
+    "rerun_commissions": "rerun_commissions",
     "delete": "discard",
 }
 """Method of each action that runs over many; Export is a file instead."""
