@@ -293,13 +293,16 @@ class Difference:
 
 def differences(claims: Iterable[Claim]) -> list[Difference]:
     """Per partner and currency, also of those for whom nothing changes."""
-    sums: dict[tuple[int, str], Difference] = {}
+    return combined([], claims)
+
+
+def combined(known: Iterable[Difference], claims: Iterable[Claim]) -> list[Difference]:
+    """``known``, with what these claims add to it; in the order of the partners' names."""
+    sums = {(each.partner.pk, each.currency): each for each in known}
     for claim in claims:
         key = (claim.partner.pk, claim.currency)
-        known = sums.get(key) or Difference(claim.partner, claim.currency, ZERO, ZERO)
-        sums[key] = Difference(
-            claim.partner, claim.currency, known.before + claim.now, known.after + claim.due
-        )
+        was = sums.get(key) or Difference(claim.partner, claim.currency, ZERO, ZERO)
+        sums[key] = Difference(was.partner, was.currency, was.before + claim.now, was.after + claim.due)
     return sorted(sums.values(), key=lambda each: (each.partner.contact.name, each.partner.pk, each.currency))
 
 
