@@ -30,6 +30,11 @@ _LOOK = frozenset(
                     "unmatchedmoney",
                     "dispute",
                     "gatewayevent",
+                    "partnerprogram",
+                    "partner",
+                    "referral",
+                    "commission",
+                    "payout",
                 ]
             )
         ),
@@ -59,16 +64,29 @@ _MANAGER = _SUPPORT | {
     "billing.refund_invoice",
     "billing.void_invoice",
     "billing.write_off_invoice",
+    "billing.rerun_commissions_invoice",
     "billing.export_invoice",
     "billing.refund_payment",
     "billing.export_payment",
     "billing.match_unmatchedmoney",
     "billing.set_aside_unmatchedmoney",
     "billing.record_dispute",
+    "billing.approve_commission",
+    "billing.export_commission",
+    "billing.pay_out_partnerprogram",
+    "billing.add_partner",
+    "billing.change_partner",
+    "billing.change_referral",
 }
 _ADMINISTRATOR = _MANAGER | {
     "contacts.delete_contact",
     *(f"billing.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("product", "taxrate")),
+    *(f"billing.{verb}_partnerprogram" for verb in ("add", "change", "delete")),
+    *(
+        f"billing.{verb}_{model}"
+        for verb in ("view", "add", "change", "delete")
+        for model in ("programrate", "threshold")
+    ),
     "billing.change_series",
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),

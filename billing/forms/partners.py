@@ -144,10 +144,10 @@ class ReferrersForm(OfContactForm):
 
 
 class PayOutForm(RecordForm):
-    """``seen`` stands for the commissions in the preview, so that no others are paid."""
+    """``seen`` stands for the commissions in the preview, by currency, so that no others are paid."""
 
     verb = "pay_out"
-    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=20_000)
     currency = forms.ChoiceField(
         label=_("Currency"),
         error_messages={
@@ -164,26 +164,29 @@ class PayOutForm(RecordForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(code, code) for code in self.currencies]
         field.initial = self.currencies[0] if self.currencies else ""
-        self.fields["seen"].initial = self._digest
+        self.fields["seen"].initial = self._digests
 
     @cached_property
-    def currency(self) -> str:
+    def chosen(self) -> str:
         typed = str(self["currency"].data or "") if self.is_bound else ""
         return typed if typed in self.currencies else str(self.fields["currency"].initial)
 
     @cached_property
     def statements(self) -> list[Statement]:
-        return self.record.statements(self.currency)
+        return self.record.statements(self.chosen)
 
-    def _digest(self) -> str:
-        return digest(self.statements)
+    def _digests(self) -> str:
+        return " ".join(f"{code}:{digest(self.record.statements(code))}" for code in self.currencies)
 
     def do(self) -> Event:
-        return self.record.pay_out(self.user, at=timezone.now(), **self.cleaned_data)
+        given = dict(self.cleaned_data)
+        seen = dict(word.partition(":")[::2] for word in given.pop("seen").split())
+        wanted = seen.get(given["currency"], "")
+        return self.record.pay_out(self.user, at=timezone.now(), seen=wanted, **given)
 
     def preview(self) -> Preview:
         paid = [each for each in self.statements if each.is_paid]
-        total = money.show(sum((each.net for each in paid), ZERO), self.currency) if paid else ""
+        total = money.show(sum((each.net for each in paid), ZERO), self.chosen) if paid else ""
         words = {"total": total, "count": len(paid), "program": self.record}
         carried = len(self.statements) - len(paid)
         return Preview(
@@ -216,8 +219,8 @@ class PayOutForm(RecordForm):
         return [
             Change(
                 str(names[each.partner_id]),
-                money.show(each.net, self.currency),
-                money.show(ZERO if each.is_paid else each.net, self.currency),
+                money.show(each.net, self.chosen),
+                money.show(ZERO if each.is_paid else each.net, self.chosen),
             )
             for each in shown
         ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -106,10 +107,13 @@ class Partner(models.Model):
     def badge(self) -> str:
         return "active" if self.earns else "cancelled"
 
-    def referrals(self) -> models.QuerySet[Referral]:
-        """The contacts whom they referred, first or last, the latest first."""
-        found = Referral.objects.filter(Q(first=self) | Q(last=self))
-        return found.select_related("contact").order_by("-last_at", "-id")
+    @classmethod
+    def referred_by(cls, partners: Sequence[Partner]) -> models.QuerySet[Referral]:
+        """The contacts whom these referred, first or last, the latest first."""
+        found = Referral.objects.filter(Q(first__in=partners) | Q(last__in=partners))
+        return found.select_related("contact", "first", "last", "program").order_by(
+            F("last_at").desc(nulls_last=True), "-id"
+        )
 
     @classmethod
     def free_code(cls, contact: Contact) -> str:

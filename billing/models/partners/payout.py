@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Count, F, Sum, Value
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.models.base import amount_field
+from billing.models.partners.partner import Partner
+from billing.statuses import CommissionStatus
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -55,6 +58,17 @@ class Payout(models.Model):
 
     def __str__(self) -> str:
         return _now("Payout %(id)s") % {"id": self.pk}
+
+    def shares(self) -> models.QuerySet[Partner]:
+        """Whom it pays, each with ``amount`` and ``count`` of the commissions, the largest first."""
+        paid = Partner.objects.filter(commissions__payout=self).annotate(
+            amount=Sum("commissions__amount"),
+            count=Count("commissions"),
+            currency=Value(self.currency),
+            status=Value(CommissionStatus.PAID.value),
+            batch=Value(self.pk),
+        )
+        return paid.select_related("contact", "program").order_by(F("amount").desc(), "pk")
 
     @property
     def total_label(self) -> str:
