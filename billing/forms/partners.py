@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import timezone
@@ -22,6 +24,7 @@ from billing.forms.fields import PlainTextField
 from billing.forms.preview import Change, Preview
 from billing.forms.records import RecordForm
 from billing.models import Commission, Event, Partner, PartnerProgram, Referral
+from billing.models.guard import Stale
 from billing.models.partners.commission import sums_of
 from billing.models.partners.partner import LONGEST_CODE, check_code
 from billing.models.partners.program import Statement, digest
@@ -239,11 +242,26 @@ class ApproveForm(forms.Form):
     key = forms.UUIDField(
         widget=forms.HiddenInput, error_messages={"required": INCOMPLETE, "invalid": INCOMPLETE}
     )
+    state = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: QueryDict | None = None, *, rows: Iterable[Commission], chosen: int) -> None:
         super().__init__(data)
         self.rows, self.chosen = list(rows), chosen
         self.fields["key"].initial = uuid.uuid4
+        self.fields["state"].initial = self._state
+
+    def _state(self) -> str:
+        """Stands for exactly these commissions."""
+        said = " ".join(f"{row.pk}:{row.amount}" for row in self.rows)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def do(self, by: User) -> Event:
+        """Raises what the verb raises, and Stale when the commissions are not those that were shown."""
+        given = self.cleaned_data
+        ids = [row.pk for row in self.rows]
+        if ids and given["state"] not in ("", self._state()):
+            raise Stale(_now("The commissions have changed since you opened this. Please look again."))
+        return Commission.approve(by, ids=ids, at=timezone.now(), key=given["key"])
 
     def preview(self) -> Preview:
         count = len(self.rows)

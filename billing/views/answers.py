@@ -14,7 +14,6 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 from billing.models import Event
 from billing.views.access import DeskRequest
 
-
 ELSEWHERE = frozenset({"delete", "pay_out"})
 """After these another page is shown: that of the record may be gone with it, or a new one is there."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import replace_url
@@ -102,6 +103,7 @@ def commissions(request: DeskRequest) -> HttpResponse:
     rows = cast("CommissionQuerySet", asked.rows).with_names()
     more = {
         "bulk_actions": _bulk_of(COMMISSION_ACTIONS, request),
+        "bulk_urls": {name: reverse(f"billing:commissions_{name}") for name in COMMISSION_ACTIONS},
         "programs": PartnerProgram.objects.order_by("name"),
     }
     return _list(request, asked, rows, "commissions", more)

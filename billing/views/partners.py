@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import uuid
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -18,7 +16,7 @@ from billing.filters import CommissionFilter, Selection, Unreadable
 from billing.forms.partners import ApproveForm, EnrolForm, PayOutForm, ReferrersForm
 from billing.models import Commission, Partner, PartnerProgram, Payout, Referral
 from billing.models.base import role_sentence
-from billing.models.guard import AlreadyDone, Refused
+from billing.models.guard import AlreadyDone, Refused, Stale
 from billing.models.partners.commission import MOST_AT_ONCE
 from billing.statuses import CommissionStatus
 from billing.views.access import DeskRequest, desk, refused
@@ -139,18 +137,26 @@ def _approve(request: DeskRequest, selection: Selection, rows: Any, chosen: int,
     form = ApproveForm(request.POST, rows=rows, chosen=chosen)
     if not form.is_valid():
         return _ask(request, form, selection, back, status=422)
-    ids = [row.pk for row in form.rows]
     try:
-        event = Commission.approve(request.user, ids=ids, at=timezone.now(), key=form.cleaned_data["key"])
+        event = form.do(request.user)
     except AlreadyDone as already:
         event = already.event
+    except Stale as stale:
+        again = ApproveForm(rows=rows, chosen=chosen)
+        return _ask(request, again, selection, back, status=409, notice=str(stale))
     except Refused as refusal:
         return refused(request, str(refusal), status=409, back=back)
     return done(request, event, back=back)
 
 
 def _ask(
-    request: DeskRequest, form: ApproveForm, selection: Selection, back: str, *, status: int = 200
+    request: DeskRequest,
+    form: ApproveForm,
+    selection: Selection,
+    back: str,
+    *,
+    status: int = 200,
+    notice: str = "",
 ) -> HttpResponse:
     if not form.rows:
         words = _("None of these commissions is pending: nothing is to be approved.")
@@ -161,6 +167,7 @@ def _ask(
         "preview": form.preview(),
         "selection": selection,
         "query": selection.filter.query.urlencode(),
+        "notice": notice,
         "back": back,
     }
     return render(request, "billing/partners/approve.html", context, status=status)

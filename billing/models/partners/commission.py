@@ -211,6 +211,14 @@ class Commission(Record):
         return self.status in UNPAID
 
     @property
+    def is_pending(self) -> bool:
+        return self.status == CommissionStatus.PENDING
+
+    @property
+    def is_clawback(self) -> bool:
+        return self.kind == CommissionKind.CLAWBACK
+
+    @property
     def is_counted(self) -> bool:
         return self.status != CommissionStatus.CANCELLED
 
