@@ -17,11 +17,13 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.statuses import (
     CodeState,
+    CommissionStatus,
     DisputeState,
     InvoiceStatus,
     NoticeState,
     OrderStatus,
     PaymentStatus,
+    ProgramState,
     UnmatchedState,
 )
 
@@ -36,6 +38,8 @@ Statuses = (
     | frozenset[DisputeState]
     | frozenset[NoticeState]
     | frozenset[CodeState]
+    | frozenset[CommissionStatus]
+    | frozenset[ProgramState]
 )
 
 S = InvoiceStatus
@@ -133,6 +137,13 @@ ACTIONS = by_name(
         danger=True,
         needs=IN_FLIGHT,
         stops_paying=True,
+    ),
+    _invoice(
+        "rerun_commissions",
+        _("Re-run commissions"),
+        {S.CLOSED},
+        _("given their commissions anew"),
+        bulk=True,
     ),
     _invoice("export", _("Export"), ALL, _("exported"), bulk=True),
     _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True, needs=OURS),
@@ -253,6 +264,33 @@ CODE_STEPS = by_name(
     Action("issue_code", _("Issue a code"), frozenset({CodeState.ISSUED}), _("issued"), "issue_couponcode"),
 )
 """What is not done to a code that exists."""
+
+COMMISSION_ACTIONS = by_name(
+    Action(
+        "approve",
+        _("Approve"),
+        frozenset({CommissionStatus.PENDING}),
+        _("approved"),
+        "approve_commission",
+        bulk=True,
+    ),
+    Action("export", _("Export"), frozenset(CommissionStatus), _("exported"), "export_commission", bulk=True),
+)
+"""What can be done about a commission by hand; all else follows the money of its invoice."""
+
+PROGRAM_ACTIONS = by_name(
+    Action(
+        "pay_out",
+        _("Pay out"),
+        frozenset(ProgramState),
+        _("paid out"),
+        "pay_out_partnerprogram",
+        needs=("nothing_to_pay_out",),
+    ),
+    Action("enrol", _("Enrol"), frozenset({ProgramState.ACTIVE}), _("joined"), "add_partner"),
+    Action("set_referrers", _("Set referrers"), frozenset(ProgramState), _("referred to"), "change_referral"),
+)
+"""What is done within a partner program: with its approved commissions, and with a contact."""
 
 
 def named(name: str) -> Action:

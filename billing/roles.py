@@ -37,6 +37,11 @@ _LOOK = frozenset(
                     "coupon",
                     "couponcode",
                     "couponredemption",
+                    "partnerprogram",
+                    "partner",
+                    "referral",
+                    "commission",
+                    "payout",
                 ]
             )
         ),
@@ -67,6 +72,7 @@ _MANAGER = _SUPPORT | {
     "billing.refund_invoice",
     "billing.void_invoice",
     "billing.write_off_invoice",
+    "billing.rerun_commissions_invoice",
     "billing.export_invoice",
     "billing.refund_payment",
     "billing.export_payment",
@@ -77,6 +83,12 @@ _MANAGER = _SUPPORT | {
     "billing.change_coupon",
     "billing.issue_couponcode",
     "billing.withdraw_couponcode",
+    "billing.approve_commission",
+    "billing.export_commission",
+    "billing.pay_out_partnerprogram",
+    "billing.add_partner",
+    "billing.change_partner",
+    "billing.change_referral",
 }
 _ADMINISTRATOR = _MANAGER | {
     "contacts.delete_contact",
@@ -86,6 +98,12 @@ _ADMINISTRATOR = _MANAGER | {
         for model in ("product", "productprice", "taxrate", "orderform", "orderformitem")
     ),
     "billing.delete_coupon",
+    *(f"billing.{verb}_partnerprogram" for verb in ("add", "change", "delete")),
+    *(
+        f"billing.{verb}_{model}"
+        for verb in ("view", "add", "change", "delete")
+        for model in ("programrate", "threshold")
+    ),
     "billing.change_series",
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),

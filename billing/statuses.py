@@ -194,3 +194,34 @@ class CodeState(TextChoices):
     ISSUED = "issued", _("Not redeemed")
     REDEEMED = "redeemed", _("Redeemed")
     WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class Pays(TextChoices):
+    """Whom a partner program pays for a purchase."""
+
+    FIRST = "first", _("The first referrer")
+    LAST = "last", _("The last referrer")
+
+
+class RateKind(TextChoices):
+    PERCENT = "percent", _("Percent of the line before tax")
+    FLAT = "flat", _("Amount for each unit")
+
+
+class CommissionKind(TextChoices):
+    """A clawback takes back what was paid out already."""
+
+    COMMISSION = "commission", _("Commission")
+    CLAWBACK = "clawback", _("Clawback")
+
+
+class CommissionStatus(TextChoices):
+    PENDING = "pending", _("Pending")
+    APPROVED = "approved", _("Approved")
+    PAID = "paid", _("Paid")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class ProgramState(TextChoices):
+    ACTIVE = "active", _("Active")
+    ENDED = "ended", _("Ended")

@@ -27,6 +27,8 @@ from billing.models import (
     LineInput,
     Order,
     OrderForm,
+    Partner,
+    PartnerProgram,
     Payment,
     Product,
     Series,
@@ -143,6 +145,27 @@ class SubmissionFactory(DjangoModelFactory[Submission]):
         basket = form.basket(offers, {offer.item.pk: 1 for offer in offers} | quantities)
         sent = Sent({"name": "Ada Lovelace", "email": email}, basket, **{"at": timezone.now(), **given})
         return model_class.send(form, visit, sent)
+
+
+class ProgramFactory(DjangoModelFactory[PartnerProgram]):
+    """Pays the last referrer a tenth, and whoever referred that one a twentieth."""
+
+    name = Sequence(lambda n: f"Friends {n}")
+    percent_1 = Decimal(10)
+    percent_2 = Decimal(5)
+
+    class Meta:
+        model = PartnerProgram
+
+
+class PartnerFactory(DjangoModelFactory[Partner]):
+    contact = SubFactory(ContactFactory)
+    program = SubFactory(ProgramFactory)
+    code = Sequence(lambda n: f"FRIEND-{n}")
+    enrolled_at = NOON
+
+    class Meta:
+        model = Partner
 
 
 class CardFactory(DjangoModelFactory[Card]):

@@ -18,6 +18,12 @@ from billing.models.line import InvoiceLine, LineInput
 from billing.models.mail import Mail
 from billing.models.orders.line import OrderLine
 from billing.models.orders.order import Order
+from billing.models.partners.commission import Commission
+from billing.models.partners.partner import Partner, Referral
+from billing.models.partners.payout import Payout
+from billing.models.partners.program import PartnerProgram
+from billing.models.partners.rates import ProgramRate, Threshold
+from billing.models.partners.referring import record_referral
 from billing.models.payment import Payment
 from billing.models.product import Product, ProductPrice, TaxRate
 from billing.models.selling.form import OrderForm, OrderFormItem
@@ -30,6 +36,7 @@ __all__ = [
     "Bulk",
     "Card",
     "CardPage",
+    "Commission",
     "Coupon",
     "CouponCode",
     "CouponRedemption",
@@ -47,11 +54,18 @@ __all__ = [
     "OrderForm",
     "OrderFormItem",
     "OrderLine",
+    "Partner",
+    "PartnerProgram",
     "Payment",
+    "Payout",
     "Product",
     "ProductPrice",
+    "ProgramRate",
+    "Referral",
     "Series",
     "Submission",
     "TaxRate",
+    "Threshold",
     "UnmatchedMoney",
+    "record_referral",
 ]

@@ -48,6 +48,8 @@ LEASE = timedelta(minutes=10)
 """How long a worker that claimed a charge is believed to be alive."""
 FOLLOWED = frozenset({"status", "awaiting_gateway", "charge_due_at"})
 """What an order wants to know of its invoices."""
+EARNED_ON = frozenset({"status", "paid"})
+"""What commissions depend on."""
 NOT_IN_LISTS = ("note", "internal_note", "subtotal", "tax_total", "shipping", "issued_at", "created_at")
 
 
@@ -236,6 +238,9 @@ class InvoiceBase(Offering):
         coupon_code_id: str | None
 
     TABLE = ACTIONS
+    has_just_closed = False
+    """Between :meth:`become` and :meth:`store`: commissions are worked out as an invoice becomes Closed."""
+
     FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
 
     class Meta:
@@ -356,13 +361,17 @@ class InvoiceBase(Offering):
             raise Gone(_now("%(invoice)s does not exist any more.") % {"invoice": self}) from error
 
     def store(self, *names: str) -> None:
-        """Save the named columns as one change that open dialogs will notice, and its orders follow."""
+        """Save the named columns as one change that open dialogs will notice; its orders and commissions
+        follow.
+        """
         self.version += 1
         if self.charge_due_at and not self.is_owing:
             self.charge_due_at = None
         self.save(update_fields=[*names, "charge_due_at", "version"])
         if FOLLOWED & set(names):
             self.row.tell_orders()
+        if EARNED_ON & set(names):
+            self.row.follow_commissions()
 
     def become(self, status: InvoiceStatus) -> None:
         """Change the status, for the caller to save. The one place that sets it.
@@ -371,6 +380,8 @@ class InvoiceBase(Offering):
         """
         if status != self.status and status not in TRANSITIONS[InvoiceStatus(self.status)]:
             raise ValueError(f"An invoice that is {self.status} never becomes {status}.")
+        if status == InvoiceStatus.CLOSED != self.status:
+            self.has_just_closed = True
         self.status = status
 
     @property

@@ -85,6 +85,9 @@ class Product(Recurs):
         TaxRate, models.PROTECT, null=True, blank=True, related_name="products", verbose_name=_("tax rate")
     )
     is_active = models.BooleanField(_("offered on new lines"), default=True)
+    commissionable = models.BooleanField(
+        _("commissionable"), default=True, help_text=_("Partners earn on it, where a program has a rate.")
+    )
     sold_as = models.CharField(_("sold"), max_length=12, choices=SoldAs, default=SoldAs.ONCE)
     payments = models.PositiveSmallIntegerField(
         _("number of payments"), null=True, blank=True, help_text=_("Of a payment plan.")

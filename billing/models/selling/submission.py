@@ -37,6 +37,7 @@ from billing.models.coupons.discount import Discount
 from billing.models.guard import NotOffered, outside_transaction
 from billing.models.invoice import Invoice
 from billing.models.line import LineInput
+from billing.models.partners.referring import record_referral
 from billing.models.selling.buyer import contact_of, fill_in
 from billing.models.selling.form import Basket, OrderForm
 from billing.models.selling.throttle import too_many_declines
@@ -365,6 +366,8 @@ class Submission(models.Model):
         self.finished_at = at
         self.save(update_fields=["finished_at"])
         fill_in(self.invoice, self.typed)
+        for code, opened_at in self.referrals:
+            record_referral(self.invoice.contact, code, datetime.fromisoformat(opened_at))
 
     def look_after(self, *, at: datetime) -> None:
         """Find out how it ended, and decline what nobody has paid and nobody can any more."""
