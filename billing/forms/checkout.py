@@ -65,8 +65,11 @@ class CheckoutForm(forms.Form):
         typed: Mapping[str, str] | None = None,
         visit: uuid.UUID | None = None,
     ) -> None:
-        """``typed``: what the fields hold at first, as it was sent before."""
-        super().__init__(data, initial={**(typed or {}), "visit": visit or uuid.uuid4()})
+        """``typed``: what the fields hold at first, as it was sent before; of a page that is still being
+        filled in, its ``visit`` too.
+        """
+        first = {"visit": uuid.uuid4(), **(typed or {}), **({"visit": visit} if visit else {})}
+        super().__init__(data, initial=first)
         self.order_form, self.offers = order_form, offers
         for name in DETAILS:
             if order_form.asks_address or name not in ADDRESS:

@@ -91,9 +91,9 @@ def _begun(request: HttpRequest, form: OrderForm, now: datetime) -> Submission |
 
 
 def _sent(request: HttpRequest, form: OrderForm, offers: list[Offer], now: datetime) -> HttpResponse:
-    asked = CheckoutForm(form, offers, data=request.POST)
     if request.POST.get("do") == "totals":
-        return _page(request, asked, checks=False)
+        return _page(request, CheckoutForm(form, offers, typed=request.POST.dict()))
+    asked = CheckoutForm(form, offers, data=request.POST)
     if not asked.is_valid() or asked.basket is None:
         return _page(request, asked, status=422)
     try:
@@ -140,17 +140,13 @@ def _later(response: HttpResponse, refusal: ComeBackLater) -> HttpResponse:
     return response
 
 
-def _page(
-    request: HttpRequest, asked: CheckoutForm, *, status: int = 200, checks: bool = True, **context: Any
-) -> HttpResponse:
-    """``checks``: whether what is wrong is shown; not while somebody is still typing."""
+def _page(request: HttpRequest, asked: CheckoutForm, *, status: int = 200, **context: Any) -> HttpResponse:
     basket = asked.basket
     words = {
         "form": asked.order_form,
         "asked": asked,
         "sums": _sums(basket) if basket else [],
         "deed": _deed(basket),
-        "quiet": not checks,
         **context,
     }
     return render(request, "public/order.html", words, status=status)

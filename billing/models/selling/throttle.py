@@ -21,4 +21,5 @@ def too_many_declines(
     ordered = declines.filter(invoice__order_form__isnull=False)
     nowhere = ordered.filter(invoice__order_form=form, opened_from="")
     here = declines.filter(opened_from=opened_from) if opened_from else nowhere
-    return declines_end([here, ordered.filter(invoice__contact__email__iexact=email)], at)
+    by_contact = [ordered.filter(invoice__contact__email__iexact=email)] if email else []
+    return declines_end([here, *by_contact], at)
