@@ -64,7 +64,7 @@ def paid(order: Submission) -> None:
     """The visitor pays, and somebody else's copy learns of it."""
     page = order.lead_on(back=BACK, at=timezone.now())
     Visitor(order.form).types_card(page, APPROVES)
-    Submission.objects.get(pk=order.pk).look(at=timezone.now())
+    Attempt.objects.get().ask(at=timezone.now())
     assert Payment.objects.count() == 1
 
 
@@ -72,22 +72,16 @@ def paid(order: Submission) -> None:
 def test_an_order_that_was_paid_after_it_was_read_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     order = SubmissionFactory.create()
     stale = Submission.objects.with_invoice().get(pk=order.pk)
-    close = Attempt.close_page
-
-    def pays_first(self: Attempt, *, at: Any) -> None:
-        paid(order)
-        close(self, at=at)
-
-    monkeypatch.setattr(Attempt, "close_page", pays_first)
+    monkeypatch.setattr(Attempt, "close_page", lambda self, at: paid(order))
     assert stale.change(sent(company="Engines")(order.form)).is_accepted
     assert (Invoice.objects.get().status, Invoice.objects.get().contact.company) == ("closed", "")
 
 
 @pytest.mark.django_db
-def test_an_order_that_was_paid_after_it_was_read_is_not_given_up() -> None:
+def test_an_order_that_was_paid_after_it_was_read_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     order = SubmissionFactory.create()
     stale = Submission.objects.with_invoice().get(pk=order.pk)
-    paid(order)
+    monkeypatch.setattr(Submission, "look", lambda self, at: paid(order))
     stale.look_after(at=timezone.now() + GIVEN_UP_AFTER + timedelta(hours=1))
     assert Invoice.objects.get().status == "closed"
 
