@@ -261,7 +261,7 @@ def _reach(invoice: Invoice, status: InvoiceStatus, paid: Decimal, by: Actor) ->
 
 
 def _decline(invoice: Invoice) -> None:
-    """As an order form will do whose card was refused."""
+    """As an order form does whose card was refused."""
     with transaction.atomic():
         invoice.sequence, invoice.number = Series.take()[0]
         invoice.issued_at = NOON
