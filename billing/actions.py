@@ -16,11 +16,14 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing.statuses import (
+    CodeState,
+    CommissionStatus,
     DisputeState,
     InvoiceStatus,
     NoticeState,
     OrderStatus,
     PaymentStatus,
+    ProgramState,
     UnmatchedState,
 )
 
@@ -34,6 +37,9 @@ Statuses = (
     | frozenset[UnmatchedState]
     | frozenset[DisputeState]
     | frozenset[NoticeState]
+    | frozenset[CodeState]
+    | frozenset[CommissionStatus]
+    | frozenset[ProgramState]
 )
 
 S = InvoiceStatus
@@ -87,10 +93,19 @@ def _invoice(
 
 
 IN_FLIGHT = ("attempt_in_flight",)
+OURS = ("being_ordered",)
+"""A draft that its customer is paying for on an order form is theirs for that time."""
 
 ACTIONS = by_name(
     _invoice("pay", _("Pay"), OWING, _("paid"), needs=IN_FLIGHT, stops_paying=True),
-    _invoice("edit", _("Edit"), {S.DRAFT, S.OPEN}, _("edited"), needs=IN_FLIGHT, stops_paying=True),
+    _invoice(
+        "edit",
+        _("Edit"),
+        {S.DRAFT, S.OPEN},
+        _("edited"),
+        needs=(*OURS, *IN_FLIGHT),
+        stops_paying=True,
+    ),
     _invoice("request_payment", _("Request payment"), OWING, _("sent as a request for payment"), bulk=True),
     _invoice(
         "send_receipt", _("Send invoice receipt"), ALL - {S.DRAFT, S.OPEN}, _("sent as a receipt"), bulk=True
@@ -123,15 +138,22 @@ ACTIONS = by_name(
         needs=IN_FLIGHT,
         stops_paying=True,
     ),
+    _invoice(
+        "rerun_commissions",
+        _("Re-run commissions"),
+        {S.CLOSED},
+        _("given their commissions anew"),
+        bulk=True,
+    ),
     _invoice("export", _("Export"), ALL, _("exported"), bulk=True),
-    _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True),
+    _invoice("delete", _("Delete"), {S.DRAFT}, _("deleted"), bulk=True, danger=True, needs=OURS),
     _invoice("copy_invoice_link", _("Copy invoice link"), OWING | {S.CLOSED}, _("shared by link")),
     _invoice("copy_pay_link", _("Copy pay link"), OWING, _("shared by pay link")),
 )
 """What the row menu of an invoice can hold, in the order in which it shows them."""
 
 STEPS = by_name(
-    Action("issue", _("Issue"), frozenset({S.DRAFT}), _("issued"), "edit_invoice"),
+    Action("issue", _("Issue"), frozenset({S.DRAFT}), _("issued"), "edit_invoice", needs=OURS),
     Action("mark_unpaid", _("Mark unpaid"), OWING, _("marked unpaid"), "pay_invoice", needs=IN_FLIGHT),
     Action(
         "run_collections",
@@ -225,6 +247,51 @@ NOTICE_ACTIONS = by_name(
 )
 """What can be done about a gateway's message."""
 
+CODE_ACTIONS = by_name(
+    Action("copy_code", _("Copy code"), frozenset({CodeState.ISSUED}), _("copied"), "copy_couponcode"),
+    Action(
+        "withdraw",
+        _("Withdraw"),
+        frozenset({CodeState.ISSUED}),
+        _("withdrawn"),
+        "withdraw_couponcode",
+        danger=True,
+    ),
+)
+"""What can be done about a coupon's personal code."""
+
+CODE_STEPS = by_name(
+    Action("issue_code", _("Issue a code"), frozenset({CodeState.ISSUED}), _("issued"), "issue_couponcode"),
+)
+"""What is not done to a code that exists."""
+
+COMMISSION_ACTIONS = by_name(
+    Action(
+        "approve",
+        _("Approve"),
+        frozenset({CommissionStatus.PENDING}),
+        _("approved"),
+        "approve_commission",
+        bulk=True,
+    ),
+    Action("export", _("Export"), frozenset(CommissionStatus), _("exported"), "export_commission", bulk=True),
+)
+"""What can be done about a commission by hand; all else follows the money of its invoice."""
+
+PROGRAM_ACTIONS = by_name(
+    Action(
+        "pay_out",
+        _("Pay out"),
+        frozenset(ProgramState),
+        _("paid out"),
+        "pay_out_partnerprogram",
+        needs=("nothing_to_pay_out",),
+    ),
+    Action("enrol", _("Enrol"), frozenset({ProgramState.ACTIVE}), _("joined"), "add_partner"),
+    Action("set_referrers", _("Set referrers"), frozenset(ProgramState), _("referred to"), "change_referral"),
+)
+"""What is done within a partner program: with its approved commissions, and with a contact."""
+
 
 def named(name: str) -> Action:
     """The action or step of an invoice. Raises KeyError for a name that stands in neither table."""
@@ -240,6 +307,10 @@ INVOICE_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
 ]
 ORDER_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
     (action.permission, f"Can {action.name.replace('_', ' ')} orders") for action in ORDER_ACTIONS.values()
+]
+CODE_PERMISSIONS: list[tuple[str, StrOrPromise]] = [
+    (action.permission, f"Can {action.name.partition('_')[0]} codes of coupons")
+    for action in [*CODE_STEPS.values(), *CODE_ACTIONS.values()]
 ]
 PAYMENT_PERMISSIONS = [
     (action.permission, f"Can {action.name} payments") for action in PAYMENT_ACTIONS.values()

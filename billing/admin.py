@@ -6,13 +6,19 @@ from collections import Counter
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
-from django.db.models import Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Model, QuerySet
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django_otp import devices_for_user
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -20,6 +26,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from billing import money
 from billing.actions import NOTICE_ACTIONS
+from billing.forms.header import currency_choices
 from billing.models import (
     Attempt,
     Card,
@@ -29,10 +36,14 @@ from billing.models import (
     Invoice,
     Mail,
     Order,
+    OrderForm,
+    OrderFormItem,
     OrderLine,
     Payment,
     Product,
+    ProductPrice,
     Series,
+    Submission,
     TaxRate,
     UnmatchedMoney,
 )
@@ -43,8 +54,8 @@ admin.site.site_header = _("Counterfoil · back office")
 admin.site.site_title = _("Counterfoil")
 admin.site.index_title = _("Back office")
 
-KEPT_BACK = frozenset({"token", "card_token", "html", "key"})
-"""Columns that nobody needs to read: secrets, and the keys of single clicks."""
+KEPT_BACK = frozenset({"token", "card_token", "html", "key", "visit", "typed", "opened_from"})
+"""Columns that nobody needs to read: secrets, the keys of single clicks, and what visitors typed."""
 
 
 class ReadOnly:
@@ -94,7 +105,7 @@ class PaymentInline(ReadOnly, admin.TabularInline[Payment, Invoice]):
 @admin.register(Invoice)
 class InvoiceAdmin(RecordAdmin):
     list_display = ("__str__", "contact", "status", "invoice_date", "due_on", "currency", "total", "balance")
-    list_filter = ("status", "currency", "invoice_date")
+    list_filter = ("status", "currency", "invoice_date", "order_form")
     list_select_related = ("contact",)
     search_fields = ("number", "external_ref", "contact__name")
     inlines: ClassVar = [PaymentInline]
@@ -208,8 +219,24 @@ class DisputeAdmin(RecordAdmin):
     search_fields = ("ref", "charge_ref")
 
 
+class PicksCurrency:
+    """The currency is chosen from the list of those that people pay with."""
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **more: Any) -> Any:
+        if db_field.name == "currency":
+            words = {"invalid_choice": _("Currency is “%(value)s”: it is not in ISO 4217, for example USD.")}
+            label = str(db_field.verbose_name).capitalize()
+            return forms.ChoiceField(label=label, choices=currency_choices, error_messages=words)
+        return super().formfield_for_dbfield(db_field, request, **more)  # type: ignore[misc]
+
+
+class PriceInline(PicksCurrency, admin.TabularInline[ProductPrice, Product]):
+    model = ProductPrice
+    extra = 0
+
+
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin[Product]):
+class ProductAdmin(PicksCurrency, admin.ModelAdmin[Product]):
     list_display = ("name", "sku", "price_shown", "terms", "tax_rate", "is_active")
     list_filter = ("is_active", "sold_as", "currency", "tax_rate")
     list_select_related = ("tax_rate",)
@@ -229,9 +256,84 @@ class ProductAdmin(admin.ModelAdmin[Product]):
         ),
     )
 
+    inlines: ClassVar = [PriceInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        return super().get_queryset(request).prefetch_related("prices")
+
     @admin.display(description=_("price"), ordering="price")
     def price_shown(self, product: Product) -> str:
-        return money.show(product.price, product.currency)
+        return " · ".join([money.show(product.price, product.currency), *map(str, product.prices.all())])
+
+
+class ItemFormSet(BaseInlineFormSet[OrderFormItem, OrderForm, Any]):
+    """A form sells at least one thing, and each in its own currency."""
+
+    def clean(self) -> None:
+        super().clean()
+        kept = [form for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        if not kept and not any(form.errors for form in self.forms):
+            raise ValidationError(_now("Products on the form are missing: choose at least one."))
+        for form in kept:
+            fault = form.instance.fault(self.instance.currency) if form.cleaned_data.get("product") else ""
+            if fault:
+                form.add_error("product", fault)
+
+
+class ItemInline(admin.TabularInline[OrderFormItem, OrderForm]):
+    model = OrderFormItem
+    formset = ItemFormSet
+    autocomplete_fields = ("product",)
+    extra = 1
+
+
+@admin.register(OrderForm)
+class OrderFormAdmin(PicksCurrency, admin.ModelAdmin[OrderForm]):
+    list_display = ("title", "link_shown", "currency", "products", "state")
+    list_filter = ("is_active", "currency")
+    search_fields = ("title", "slug")
+    prepopulated_fields: ClassVar = {"slug": ("title",)}
+    readonly_fields = ("link_shown", "state")
+    inlines: ClassVar = [ItemInline]
+    fieldsets = (
+        (None, {"fields": ("title", "slug", "currency", "is_active", "link_shown", "state")}),
+        (_("What customers read"), {"fields": ("intro", "terms", "thanks")}),
+        (_("What customers are asked"), {"fields": ("asks_address", "asks_coupon", "referral_days")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderForm]:
+        return super().get_queryset(request).prefetch_related("items__product__prices")
+
+    def view_on_site(self, obj: Any) -> str:
+        return str(obj.get_absolute_url())
+
+    @admin.display(description=_("link"))
+    def link_shown(self, form: OrderForm) -> SafeString | str:
+        if not form.pk:
+            return _now("It is shown once the form is saved.")
+        return format_html('<a href="{}">{}</a>', form.get_absolute_url(), form.link)
+
+    @admin.display(description=_("products"))
+    def products(self, form: OrderForm) -> str:
+        return ", ".join(str(item) for item in form.items.all())
+
+    @admin.display(description=_("state"))
+    def state(self, form: OrderForm) -> str:
+        return (" ".join(form.faults()) or _now("Takes orders.")) if form.pk else "-"
+
+
+@admin.register(Submission)
+class SubmissionAdmin(RecordAdmin):
+    """What came through the forms. Each leads to its invoice, where the rest is told."""
+
+    list_display = ("sent_at", "form", "invoice", "invoice_status", "finished_at")
+    list_filter = ("form", "sent_at")
+    list_select_related = ("form", "invoice")
+    search_fields = ("invoice__number", "invoice__contact__name")
+
+    @admin.display(description=_("status"))
+    def invoice_status(self, submission: Submission) -> str:
+        return submission.invoice.status_label
 
 
 @admin.register(TaxRate)

@@ -14,19 +14,31 @@ from django.db.models import Model
 
 from billing.actions import (
     ACTIONS,
+    COMMISSION_ACTIONS,
     DISPUTE_ACTIONS,
     MONEY_ACTIONS,
     NOTICE_ACTIONS,
     ORDER_ACTIONS,
     PAYMENT_ACTIONS,
+    PROGRAM_ACTIONS,
     STEPS,
     Action,
 )
 from billing.forms.actions import FORMS, PAYMENT_FORMS
 from billing.forms.dialog import Dialog
 from billing.forms.orders import ORDER_FORMS
+from billing.forms.partners import PROGRAM_FORMS
 from billing.forms.records import DISPUTE_FORMS, MONEY_FORMS, NOTICE_FORMS, RecordForm
-from billing.models import Dispute, GatewayEvent, Invoice, Order, Payment, UnmatchedMoney
+from billing.models import (
+    Commission,
+    Dispute,
+    GatewayEvent,
+    Invoice,
+    Order,
+    PartnerProgram,
+    Payment,
+    UnmatchedMoney,
+)
 
 METHODS = {"delete": "discard"}
 """Verbs whose method has another name than the action, because Django's own method has it."""
@@ -34,7 +46,9 @@ WITHOUT_METHOD = frozenset({"export", "copy_invoice_link", "copy_pay_link"})
 """Actions that change nothing: a file, and two links that the page already holds."""
 OWN_PAGE = frozenset({"edit", "issue"})
 """Asked on the editor's page instead of in a dialog."""
-GUARD = frozenset({"self", "by", "key", "seen", "at"})
+OF_MANY = frozenset({"approve"})
+"""Done to a selection, which the dialog carries along."""
+GUARD = frozenset({"self", "by", "key", "seen", "at", "contact"})
 
 
 Forms = Mapping[str, type[Dialog] | type[RecordForm]]
@@ -46,6 +60,8 @@ TABLES: tuple[tuple[type[Model], dict[str, Action], Forms, frozenset[str]], ...]
     (UnmatchedMoney, MONEY_ACTIONS, MONEY_FORMS, NONE),
     (Dispute, DISPUTE_ACTIONS, DISPUTE_FORMS, NONE),
     (GatewayEvent, NOTICE_ACTIONS, NOTICE_FORMS, NONE),
+    (Commission, COMMISSION_ACTIONS, {}, OF_MANY),
+    (PartnerProgram, PROGRAM_ACTIONS, PROGRAM_FORMS, NONE),
 )
 
 

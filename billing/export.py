@@ -28,7 +28,7 @@ from billing import money
 from billing.actions import SALES
 from billing.models import Event, Invoice
 from billing.models.guard import name_of
-from billing.statuses import PaymentStatus
+from billing.statuses import CommissionStatus, PaymentStatus
 
 BOM = "\ufeff"
 ROWS_AT_A_TIME = 500
@@ -95,7 +95,9 @@ class Table:
     sums_are: Any
     """The sentence about that sum in the note."""
     invoice: str
-    """Path to the invoice that a row belongs to."""
+    """Path to the invoice that a row belongs to; empty for none."""
+    owner: str = "contact_id"
+    """Path to the contact that a row belongs to."""
     order: tuple[str, ...] = ()
     """What comes after the order of the list."""
 
@@ -226,6 +228,68 @@ PAYMENTS = Table(
 )
 
 
+PARTNER = (
+    Column("partner", _("Partner"), "partner__contact__name"),
+    Column("code", _("Code"), "partner__code"),
+    Column("email", _("E-mail"), "partner__contact__email"),
+    Column("program", _("Program"), "partner__program__name"),
+)
+COMMISSIONS = Table(
+    "commissions",
+    _("Commission"),
+    _("commissions"),
+    columns=(
+        Column("date", _("Date"), "earned_on", day),
+        *PARTNER,
+        Column("level", _("Level"), "level"),
+        Column("invoice", _("Invoice"), "invoice__number"),
+        Column("customer", _("Customer"), "invoice__contact__name"),
+        Column("sku", _("SKU"), "line__sku"),
+        Column("product", _("Product"), "line__description"),
+        Column("net", _("Net of the line"), "line__net", amount),
+        Column("kind", _("Kind"), "kind"),
+        Column("rate_kind", _("Rate is"), "rate_kind"),
+        Column("rate", _("Rate"), "rate_value", number),
+        Column("amount", _("Amount"), "amount", amount),
+        Column("currency", _("Currency"), "currency"),
+        Column("status", _("Status"), "status"),
+        Column("payout", _("Payout"), "payout_id"),
+        Column("id", _("Id"), "id"),
+    ),
+    shown=(
+        *("date", "partner", "code", "level", "invoice", "product"),
+        *("kind", "amount", "currency", "status"),
+    ),
+    sums="amount",
+    counts=frozenset(CommissionStatus) - {CommissionStatus.CANCELLED},
+    sums_are=_("Those that were not cancelled come to %(money)s."),
+    invoice="invoice_id",
+    owner="partner__contact_id",
+)
+PAYOUT = Table(
+    "payout",
+    _("Partner"),
+    _("partners of a payout"),
+    columns=(
+        Column("payout", _("Payout"), "batch"),
+        Column("partner", _("Partner"), "contact__name"),
+        Column("email", _("E-mail"), "contact__email"),
+        Column("company", _("Company"), "contact__company"),
+        Column("code", _("Code"), "code"),
+        Column("program", _("Program"), "program__name"),
+        Column("commissions", _("Commissions"), "count"),
+        Column("amount", _("Amount"), "amount", amount),
+        Column("currency", _("Currency"), "currency"),
+    ),
+    shown=("payout", "partner", "email", "code", "commissions", "amount", "currency"),
+    sums="amount",
+    counts=frozenset({CommissionStatus.PAID}),
+    sums_are=_("They come to %(money)s."),
+    invoice="",
+)
+"""Of what ``Payout.shares`` finds: whom to pay what."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What has gone out so far, for the note: rows, money per currency, and whose rows they were."""
@@ -278,7 +342,7 @@ def stream(table: Table, rows: QuerySet[Any], columns: Sequence[Column], *, user
 
 def cells(table: Table, rows: QuerySet[Any], columns: Sequence[Column], tally: Tally) -> Iterator[list[str]]:
     """One query, read through a cursor: on PostgreSQL the server keeps the result, as of one moment."""
-    paths = ("currency", "contact_id", table.invoice, "status", table.sums)
+    paths = ("currency", table.owner, table.invoice or table.owner, "status", table.sums)
     wanted = list(dict.fromkeys(chain(paths, (column.path for column in columns))))
     places = [wanted.index(path) for path in paths]
     writers = [(wanted.index(column.path), column.write) for column in columns]
@@ -299,7 +363,8 @@ def note(table: Table, tally: Tally, user: User, *, whole: bool) -> None:
     )
     if tally.sums:
         sentence = f"{sentence} {table.sums_are}"
-    invoice = Invoice.objects.filter(pk__in=tally.invoices).first() if len(tally.invoices) == 1 else None
+    one = tally.invoices if table.invoice and len(tally.invoices) == 1 else ()
+    invoice = Invoice.objects.filter(pk__in=one).first() if one else None
     Event.objects.create(
         contact_id=next(iter(tally.contacts)) if len(tally.contacts) == 1 else None,
         invoice=invoice,  # none when it was a draft that has been deleted meanwhile

@@ -23,9 +23,11 @@ from django_filters import ChoiceFilter, Filter, FilterSet, MultipleChoiceFilter
 from billing import money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField
-from billing.models import Invoice, Order, Payment
+from billing.models import Commission, Invoice, Order, Payment
 from billing.models.saved_filter import LONGEST_QUERY
 from billing.statuses import (
+    CommissionKind,
+    CommissionStatus,
     InvoiceStatus,
     OrderKind,
     OrderStatus,
@@ -272,6 +274,55 @@ class OrderFilter(ListFilter):
 
     def search(self, rows: QuerySet[Order], name: str, text: str) -> QuerySet[Order]:
         return self.narrowed(rows, text, ("summary",))
+
+
+class CommissionFilter(ListFilter):
+    """``contact`` is the partner's, as is the name that is searched for; ``payout`` a batch by its number."""
+
+    preset = "-date"
+    sorts: ClassVar = {
+        "date": ("earned_on", "id"),
+        "-date": ("-earned_on", "-id"),
+        **in_order("amount"),
+    }
+
+    contact = IdFilter(field_name="partner__contact_id", label=_("Contact"), widget=forms.HiddenInput)
+    q = search_field(_("Search"), _("Partner's name, code, invoice"))
+    status = MultipleChoiceFilter(
+        choices=CommissionStatus.choices,
+        label=_("Status"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages=unknown(_("Status")),
+    )
+    kind = choices_of(_("Kind"), CommissionKind)
+    program = TextFilter(
+        field_name="partner__program__name", lookup_expr="iexact", label=_("Program"), max_length=100
+    )
+    date_from = DayFilter(field_name="earned_on", lookup_expr="gte", label=_("Date from"))
+    date_to = DayFilter(field_name="earned_on", lookup_expr="lte", label=_("Date to"))
+    amount_min = AmountFilter(method="at_least", label=_("Amount from"))
+    amount_max = AmountFilter(method="at_most", label=_("Amount to"))
+    currency = CurrencyFilter(label=_("Currency"), max_length=3)
+    payout = IdFilter(field_name="payout_id", label=_("Payout no."))
+
+    class Meta:
+        model = Commission
+        fields: ClassVar[list[str]] = []
+
+    def search(self, rows: QuerySet[Commission], name: str, text: str) -> QuerySet[Commission]:
+        found = Q(partner__code__icontains=text)
+        if any(map(str.isdigit, text)):
+            found |= Q(invoice__number__icontains=text)
+        if not text.isdigit():
+            found |= Q(partner__contact__in=Contact.objects.search(text).values("pk"))
+        return rows.filter(found)
+
+    def at_least(self, rows: QuerySet[Commission], name: str, amount: Any) -> QuerySet[Commission]:
+        """By size, since nobody types the minus sign of a clawback."""
+        return rows.alias(size=Abs("amount")).filter(size__gte=amount)
+
+    def at_most(self, rows: QuerySet[Commission], name: str, amount: Any) -> QuerySet[Commission]:
+        return rows.alias(size=Abs("amount")).filter(size__lte=amount)
 
 
 class Unreadable(Exception):

@@ -6,6 +6,7 @@ people is CLDR's (Babel).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
@@ -64,13 +65,47 @@ def is_too_fine(amount: Decimal, currency: str) -> bool:
 
 
 def line_amounts(
-    *, quantity: Decimal, unit_price: Decimal, discount: Decimal, tax_percent: Decimal, currency: str
+    *,
+    quantity: Decimal,
+    unit_price: Decimal,
+    discount: Decimal,
+    tax_percent: Decimal,
+    currency: str,
+    coupon: Decimal = ZERO,
 ) -> LineAmounts:
-    """``quantity * unit_price - discount``, then tax, rounded half up once at the currency's precision."""
+    """``quantity * unit_price - discount``, then tax, rounded half up once at the currency's precision.
+
+    ``coupon`` is the line's share of a coupon, already rounded: it comes off the rounded net, and the tax is
+    on what remains. What rounds to 0 is 0, even where a discount of whole cents is a fraction above it.
+    """
     exact = quantity * unit_price - discount
-    net = round_half_up(exact, currency)
-    total = round_half_up(exact * (HUNDRED + tax_percent) / HUNDRED, currency)
+    net = round_half_up(exact, currency) - coupon + ZERO
+    remains = exact - coupon if net < 0 else max(ZERO, exact - coupon)
+    total = round_half_up(remains * (HUNDRED + tax_percent) / HUNDRED, currency)
     return LineAmounts(net=net, tax=total - net, total=total)
+
+
+def percent_of(amount: Decimal, percent: Decimal, currency: str) -> Decimal:
+    """So many hundredths of the amount, rounded half up once."""
+    return round_half_up(amount * percent / HUNDRED, currency)
+
+
+def spread(amount: Decimal, over: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Parts of ``amount`` in proportion to ``over``, by largest remainder, so that they sum to it exactly.
+
+    What a part loses to rounding goes to those that lose most, the first of equals first. No part is above
+    its own of ``over`` as long as the amount is not above their sum. Raises ValueError when there is nothing
+    to spread it over.
+    """
+    unit = quantum(currency)
+    whole, weights = int(amount / unit), [int(weight / unit) for weight in over]
+    in_all = sum(weights)
+    if in_all <= 0 or min(weights) < 0:
+        raise ValueError("An amount is spread over amounts of which none is below 0 and one is above.")
+    parts = [divmod(whole * weight, in_all) for weight in weights]
+    missing = whole - sum(part for part, _rest in parts)
+    lucky = set(sorted(range(len(parts)), key=lambda at: (-parts[at][1], at))[:missing])
+    return [unit * (part + (at in lucky)) for at, (part, _rest) in enumerate(parts)]
 
 
 @lru_cache(maxsize=512)

@@ -15,7 +15,11 @@ _LOOK = frozenset(
             for model in (
                 [
                     "product",
+                    "productprice",
                     "taxrate",
+                    "orderform",
+                    "orderformitem",
+                    "submission",
                     "invoice",
                     "invoiceline",
                     "payment",
@@ -30,6 +34,14 @@ _LOOK = frozenset(
                     "unmatchedmoney",
                     "dispute",
                     "gatewayevent",
+                    "coupon",
+                    "couponcode",
+                    "couponredemption",
+                    "partnerprogram",
+                    "partner",
+                    "referral",
+                    "commission",
+                    "payout",
                 ]
             )
         ),
@@ -54,21 +66,44 @@ _SUPPORT = _LOOK | {
     "billing.cancel_order",
     "billing.add_card",
     "billing.change_card",
+    "billing.copy_couponcode",
 }
 _MANAGER = _SUPPORT | {
     "billing.refund_invoice",
     "billing.void_invoice",
     "billing.write_off_invoice",
+    "billing.rerun_commissions_invoice",
     "billing.export_invoice",
     "billing.refund_payment",
     "billing.export_payment",
     "billing.match_unmatchedmoney",
     "billing.set_aside_unmatchedmoney",
     "billing.record_dispute",
+    "billing.add_coupon",
+    "billing.change_coupon",
+    "billing.issue_couponcode",
+    "billing.withdraw_couponcode",
+    "billing.approve_commission",
+    "billing.export_commission",
+    "billing.pay_out_partnerprogram",
+    "billing.add_partner",
+    "billing.change_partner",
+    "billing.change_referral",
 }
 _ADMINISTRATOR = _MANAGER | {
     "contacts.delete_contact",
-    *(f"billing.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("product", "taxrate")),
+    *(
+        f"billing.{verb}_{model}"
+        for verb in ("add", "change", "delete")
+        for model in ("product", "productprice", "taxrate", "orderform", "orderformitem")
+    ),
+    "billing.delete_coupon",
+    *(f"billing.{verb}_partnerprogram" for verb in ("add", "change", "delete")),
+    *(
+        f"billing.{verb}_{model}"
+        for verb in ("view", "add", "change", "delete")
+        for model in ("programrate", "threshold")
+    ),
     "billing.change_series",
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),

@@ -171,3 +171,57 @@ class PastDue(TextChoices):
 
     LEAVE = "leave", _("Leave it owed: invoices and retries go on")
     FORGIVE = "forgive", _("Forgive it: write the invoices off")
+
+
+class CouponKind(TextChoices):
+    PERCENT = "percent", _("Percent")
+    FLAT = "flat", _("Flat amount")
+
+
+class CouponAudience(TextChoices):
+    PERSONAL = "personal", _("Personal: a code of its own for each contact")
+    GROUP = "group", _("Group: one public code")
+
+
+class CouponScope(TextChoices):
+    FIRST = "first", _("The first payment only")
+    ALL = "all", _("All payments of an order")
+
+
+class CodeState(TextChoices):
+    """``issued`` is not used up; whether it has expired, the calendar says."""
+
+    ISSUED = "issued", _("Not redeemed")
+    REDEEMED = "redeemed", _("Redeemed")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class Pays(TextChoices):
+    """Whom a partner program pays for a purchase."""
+
+    FIRST = "first", _("The first referrer")
+    LAST = "last", _("The last referrer")
+
+
+class RateKind(TextChoices):
+    PERCENT = "percent", _("Percent of the line before tax")
+    FLAT = "flat", _("Amount for each unit")
+
+
+class CommissionKind(TextChoices):
+    """A clawback takes back what was paid out already."""
+
+    COMMISSION = "commission", _("Commission")
+    CLAWBACK = "clawback", _("Clawback")
+
+
+class CommissionStatus(TextChoices):
+    PENDING = "pending", _("Pending")
+    APPROVED = "approved", _("Approved")
+    PAID = "paid", _("Paid")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class ProgramState(TextChoices):
+    ACTIVE = "active", _("Active")
+    ENDED = "ended", _("Ended")

@@ -22,7 +22,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from billing import gateways, mail
 from billing.gateways import NoAnswer, NotOurGateway
-from billing.models import Attempt, GatewayEvent, Invoice, Job, Mail, Order
+from billing.models import Attempt, GatewayEvent, Invoice, Job, Mail, Order, Submission
 from billing.models.guard import Refused
 from billing.models.mail import MOST_TRIES
 from billing.models.orders.billing import BillingFailed
@@ -287,6 +287,26 @@ def charge_due_invoices(
     return counts
 
 
+# -- order forms
+
+
+def look_after_forms(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Find out about cards that were typed for orders and not told of, and end what nobody pays any more."""
+    counts, batch = Counter[str](), Batch(limit, proceed)
+    for submission in Submission.objects.due(now)[:limit]:
+        if not batch.goes_on():
+            break
+        try:
+            submission.look_after(at=now)
+        except Exception:
+            log.exception("%s: its end could not be found out", submission.invoice)
+            counts["failed"] += 1
+        else:
+            counts["ended" if submission.is_finished else "waiting"] += 1
+    counts["forgotten"] += Submission.objects.forget(now)
+    return +counts
+
+
 # -- all of it
 
 
@@ -310,11 +330,12 @@ def tick(now: datetime, *, proceed: Proceed = always) -> dict[str, Counter[str] 
 JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "act_on_notices": lambda now, proceed: act_on_notices(now, proceed=proceed),
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
+    "look_after_forms": lambda now, proceed: look_after_forms(now, proceed=proceed),
     "check_gateways": lambda now, proceed: check_gateways(),
     "bill_due_orders": lambda now, proceed: bill_due_orders(now, proceed=proceed),
     "charge_due_invoices": lambda now, proceed: charge_due_invoices(now, proceed=proceed),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
 """In this order: an order that is billed is charged, and its receipt leaves, with the same tick."""
-PERIODS = {"check_gateways": timedelta(minutes=5)}
+PERIODS = {"check_gateways": timedelta(minutes=5), "look_after_forms": timedelta(minutes=5)}
 """How far two runs of a job are apart; the others run each time."""

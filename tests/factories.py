@@ -5,20 +5,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from factory.declarations import LazyAttribute, Sequence, SubFactory
+from django.utils import timezone
+from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.models import Card, Header, Invoice, LineInput, Order, Payment, Product, Series
+from billing.models import (
+    Card,
+    Coupon,
+    CouponCode,
+    Header,
+    Invoice,
+    LineInput,
+    Order,
+    OrderForm,
+    Partner,
+    PartnerProgram,
+    Payment,
+    Product,
+    Series,
+    Submission,
+)
 from billing.models.guard import Actor
+from billing.models.selling.submission import Sent
 from billing.models.terms import OrderTerms
 from billing.statuses import (
+    CouponAudience,
+    CouponKind,
     InvoiceStatus,
     Missed,
     OrderKind,
@@ -72,6 +93,81 @@ class ProductFactory(DjangoModelFactory[Product]):
         model = Product
 
 
+class OrderFormFactory(DjangoModelFactory[OrderForm]):
+    """A form in US dollars that sells ``products``, one of each to begin with and ``most`` at most."""
+
+    slug = Sequence(lambda n: f"form-{n}")
+    title = Sequence(lambda n: f"Garden shop {n}")
+    currency = "USD"
+
+    class Meta:
+        model = OrderForm
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[OrderForm],
+        *,
+        products: Iterable[Product] = (),
+        least: int = 1,
+        most: int = 1,
+        **given: Any,
+    ) -> OrderForm:
+        form = model_class.objects.create(**given)
+        for place, product in enumerate(list(products) or [ProductFactory.create()], start=1):
+            form.items.create(product=product, position=place, least=least, most=most)
+        return form
+
+
+class SubmissionFactory(DjangoModelFactory[Submission]):
+    """An order that a visitor has sent, and not paid."""
+
+    form = SubFactory(OrderFormFactory)
+    visit = LazyFunction(uuid4)
+    email = Sequence(lambda n: f"visitor{n}@example.com")
+    quantities: dict[int, int] = {}
+
+    class Meta:
+        model = Submission
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[Submission],
+        *,
+        form: OrderForm,
+        visit: UUID,
+        email: str,
+        quantities: dict[int, int],
+        **given: Any,
+    ) -> Submission:
+        offers = form.offers()
+        basket = form.basket(offers, {offer.item.pk: 1 for offer in offers} | quantities)
+        sent = Sent({"name": "Ada Lovelace", "email": email}, basket, **{"at": timezone.now(), **given})
+        return model_class.send(form, visit, sent)
+
+
+class ProgramFactory(DjangoModelFactory[PartnerProgram]):
+    """Pays the last referrer a tenth, and whoever referred that one a twentieth."""
+
+    name = Sequence(lambda n: f"Friends {n}")
+    percent_1 = Decimal(10)
+    percent_2 = Decimal(5)
+
+    class Meta:
+        model = PartnerProgram
+
+
+class PartnerFactory(DjangoModelFactory[Partner]):
+    contact = SubFactory(ContactFactory)
+    program = SubFactory(ProgramFactory)
+    code = Sequence(lambda n: f"FRIEND-{n}")
+    enrolled_at = NOON
+
+    class Meta:
+        model = Partner
+
+
 class CardFactory(DjangoModelFactory[Card]):
     """A card on file at the sandbox; ``number`` decides how its charges end."""
 
@@ -109,7 +205,9 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
     contact = SubFactory(ContactFactory)
     amount = Decimal(100)
     lines = LazyAttribute(lambda given: [LineInput("Lantern", Decimal(1), given.amount)])
-    header = LazyAttribute(lambda given: Header(given.currency, given.invoice_date, given.due_on))
+    header = LazyAttribute(
+        lambda given: Header(given.currency, given.invoice_date, given.due_on, coupon=given.coupon)
+    )
     status = InvoiceStatus.OPEN
     paid = Decimal(0)
     by: Actor = None
@@ -119,6 +217,7 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
 
     class Params:
         currency = "USD"
+        coupon = ""
         invoice_date = date(2026, 3, 2)
         due_on = date(2026, 3, 16)
 
@@ -162,7 +261,7 @@ def _reach(invoice: Invoice, status: InvoiceStatus, paid: Decimal, by: Actor) ->
 
 
 def _decline(invoice: Invoice) -> None:
-    """As an order form will do whose card was refused."""
+    """As an order form does whose card was refused."""
     with transaction.atomic():
         invoice.sequence, invoice.number = Series.take()[0]
         invoice.issued_at = NOON
@@ -261,6 +360,47 @@ class OrderFactory(DjangoModelFactory[Order]):
         event = model_class.begin(given.pop("by"), terms=terms, card=card, **given)
         assert event.order is not None
         return _steer(event.order, OrderStatus(status))
+
+
+class CouponFactory(DjangoModelFactory[Coupon]):
+    """10 % off the first payment under the public code ``code``; ``amount`` makes it a flat one in dollars.
+
+    ``contact`` makes it a personal one, whose only code is theirs and is ``code`` as well.
+    """
+
+    name = Sequence(lambda n: f"Spring {n}")
+    code = Sequence(lambda n: f"SPRING{n}")
+    percent = Decimal(10)
+    amount = None
+    currency = "USD"
+    contact = None
+    products: tuple[Product, ...] = ()
+
+    class Meta:
+        model = Coupon
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[Coupon],
+        *,
+        code: str,
+        percent: Decimal,
+        amount: Decimal | None,
+        currency: str,
+        contact: Contact | None,
+        products: tuple[Product, ...],
+        **given: Any,
+    ) -> Coupon:
+        flat = {"kind": CouponKind.FLAT, "amount": amount, "currency": currency}
+        audience = CouponAudience.PERSONAL if contact else CouponAudience.GROUP
+        terms = flat if amount else {"kind": CouponKind.PERCENT, "percent": percent}
+        coupon = model_class(**terms, audience=audience, **given)
+        coupon.full_clean()
+        coupon.save()
+        coupon.products.set(products)
+        CouponCode.objects.create(coupon=coupon, code=code, contact=contact, issued_at=NOON)
+        return coupon
 
 
 TERMS = ("every", "unit", "trial_payments", "trial_price", "setup_fee")

@@ -43,6 +43,7 @@ class LineRow(NamedTuple):
     quantity: Decimal
     unit_price: Decimal
     discount: Decimal
+    coupon_discount: Decimal
     tax_percent: Decimal
     net: Decimal
     tax: Decimal

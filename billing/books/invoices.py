@@ -60,6 +60,7 @@ def _lines(account: Account) -> Iterator[Problem]:
             discount=line.discount,
             tax_percent=line.tax_percent,
             currency=account.invoice.currency,
+            coupon=line.coupon_discount,
         )
         for column in ("net", "tax", "total"):
             stored, computed = getattr(line, column), getattr(exact, column)

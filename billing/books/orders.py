@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from billing import periods
 from billing.books.problem import Problem
 from billing.models import Order
-from billing.money import ZERO
 from billing.statuses import OrderStatus
 
 BATCH = 500
@@ -28,7 +27,7 @@ def _problems_of(order: Order) -> Iterator[Problem]:
     yield from _periods(order)
     billed = order.billed()
     lines = order.regular_lines()
-    amount = sum((line.amounts(order.currency).total for line in lines), ZERO)
+    amount = order.amount_of(lines, order.discount())
     expected = {
         "payments_made": billed.made,
         "payments_forgiven": billed.forgiven,

@@ -4,7 +4,7 @@ model's method.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -20,9 +20,11 @@ from billing import money
 from billing.forms.days import DayField
 from billing.forms.dialog import Dialog, Subject
 from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
-from billing.forms.preview import Change, Preview
+from billing.forms.preview import Change, Earned, Preview
 from billing.mail import Message
 from billing.models import Card, Invoice, Payment
+from billing.models.earning import digest
+from billing.models.partners.settling import Claim, Difference, changed
 from billing.models.refunding import Share, moves
 from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
 
@@ -51,6 +53,23 @@ class ActionForm(Dialog):
     def receipt_mail(self, wanted: Any, what: str) -> list[str]:
         email = self.invoice.contact.email
         return [_now("%(what)s to %(email)s") % {"what": what, "email": email}] if wanted and email else []
+
+
+MOST_COMMISSIONS = 50
+"""Lines of a dialog's table of commissions."""
+
+
+def earned(found: Iterable[Difference]) -> list[Earned]:
+    """What partners have now and afterwards; the sums of each."""
+    return [
+        Earned(
+            str(each.partner),
+            money.show(each.before, each.currency),
+            money.show(each.after, each.currency),
+            money.show(each.amount, each.currency) if each.amount else "",
+        )
+        for each in found
+    ]
 
 
 class AmountMixin(ActionForm):
@@ -169,6 +188,7 @@ class PayForm(AmountMixin):
             mails=self.receipt_mail(self.current("send_receipt"), _now("Receipt")),
             undo=undo,
             warnings=[*self._expiry(card), *self.invoice.cautions(amount, at=timezone.now())],
+            commissions=[] if left else earned(changed(self.invoice.commissions_if_closed())),
         )
 
     def _expiry(self, card: Card | None) -> Iterator[str]:
@@ -294,6 +314,7 @@ class RefundForm(AmountMixin):
             money=" ".join(self._movement(share) for share in shares),
             mails=self.receipt_mail(self.current("send_receipt"), _now("Refund receipt")),
             undo=_now("A refund is final: the customer would have to pay again."),
+            commissions=earned(changed(self.invoice.commissions_if(status, returned=amount))),
         )
 
     def _movement(self, share: Share) -> str:
@@ -338,6 +359,7 @@ class VoidForm(ReasonForm):
             money=_now("No money moves."),
             undo=_now("Voided is the end: it cannot be undone."),
             warnings=list(self._what_stays()),
+            commissions=earned(changed(self.invoice.commissions_if(InvoiceStatus.VOIDED))),
         )
 
     def _what_stays(self) -> Iterator[str]:
@@ -367,6 +389,51 @@ class WriteOffForm(ReasonForm):
             ),
             money=_now("No money moves; what was paid stays paid."),
             undo=_now("A written-off invoice can only be voided."),
+        )
+
+
+class RerunCommissionsForm(ActionForm):
+    """``shown`` stands for the outcome in the preview, so that no other one is stored."""
+
+    verb = "rerun_commissions"
+    shown = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["shown"].initial = self._digest
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        return self.invoice.commissions_anew()
+
+    def _digest(self) -> str:
+        return digest(self.claims)
+
+    def preview(self) -> Preview:
+        differing = [claim for claim in self.claims if claim.difference]
+        ordered = [*differing, *(claim for claim in self.claims if not claim.difference)]
+        words = {"invoice": self.invoice}
+        return Preview(
+            sentence=(
+                _now("Work out who is due what on %(invoice)s, as its customer's referrers are now.")
+                if differing
+                else _now("Nothing would change: the commissions of %(invoice)s are as they are due.")
+            )
+            % words,
+            deed=_now("Re-run commissions"),
+            money=_now("No money moves. What was paid out already is taken back by a clawback only."),
+            undo=_now("It can be run again: it changes nothing the second time."),
+            commissions=[self._line(claim) for claim in ordered[:MOST_COMMISSIONS]],
+            more_commissions=max(0, len(ordered) - MOST_COMMISSIONS),
+        )
+
+    def _line(self, claim: Claim) -> Earned:
+        words = {"partner": claim.partner, "level": claim.level, "product": claim.line.description}
+        return Earned(
+            _now("%(partner)s, level %(level)s: %(product)s") % words,
+            self.show(claim.now),
+            self.show(claim.due),
+            self.show(claim.difference) if claim.difference else "",
         )
 
 
@@ -416,6 +483,7 @@ FORMS: dict[str, type[ActionForm]] = {
     "refund": RefundForm,
     "void": VoidForm,
     "write_off": WriteOffForm,
+    "rerun_commissions": RerunCommissionsForm,
     "delete": DeleteForm,
     "mark_unpaid": MarkUnpaidForm,
     "run_collections": RunCollectionsForm,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from billing import money
-from billing.forms.actions import FORMS
+from billing.forms.actions import FORMS, MOST_COMMISSIONS, earned
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.preview import Change, Preview
 from billing.models.bulk import MAILS, Plan
@@ -30,6 +30,9 @@ DEEDS: dict[str, Any] = {
     "send_receipt": ngettext_lazy("Send %(count)s receipt", "Send %(count)s receipts", "count"),
     "void": ngettext_lazy("Void %(count)s invoice", "Void %(count)s invoices", "count"),
     "write_off": ngettext_lazy("Write off %(count)s invoice", "Write off %(count)s invoices", "count"),
+    "rerun_commissions": ngettext_lazy(
+        "Re-run commissions of %(count)s invoice", "Re-run commissions of %(count)s invoices", "count"
+    ),
     "delete": ngettext_lazy("Delete %(count)s draft", "Delete %(count)s drafts", "count"),
 }
 UNDO: dict[str, Promise] = {
@@ -37,13 +40,16 @@ UNDO: dict[str, Promise] = {
     "send_receipt": _("An e-mail cannot be called back."),
     "void": _("Voided is the end: it cannot be undone."),
     "write_off": _("A written-off invoice can only be voided."),
+    "rerun_commissions": _("It can be run again: it changes nothing the second time."),
     "delete": _("It cannot be undone. The lines go too; drafts never had a number."),
 }
+OF_ONE_INVOICE = frozenset({"recipient", "shown"})
+"""What only the dialog of one invoice asks or carries."""
 BECOMES = {"void": InvoiceStatus.VOIDED, "write_off": InvoiceStatus.WRITTEN_OFF}
 
 
 class BulkForm(forms.Form):
-    """Asks what the action's own dialog asks, but for the recipient: that is each invoice's own contact.
+    """Asks what the action's own dialog asks, but for what is each invoice's own, such as the recipient.
 
     ``key`` becomes the run's, so a second click starts no second one; ``state`` notices that the invoices
     changed after the dialog was shown.
@@ -59,7 +65,7 @@ class BulkForm(forms.Form):
         self.plan = plan
         asked = FORMS[plan.action.name]
         for name in asked.asked():
-            if name != "recipient":
+            if name not in OF_ONE_INVOICE:
                 self.fields[name] = deepcopy(asked.base_fields[name])
         self.fields["key"].initial = uuid.uuid4
         self.fields["state"].initial = plan.state
@@ -86,6 +92,8 @@ class BulkForm(forms.Form):
             mails=mails if name in MAILS else [],
             undo=str(UNDO[name]),
             warnings=list(self._paid_stays()),
+            commissions=earned(self.plan.differences[:MOST_COMMISSIONS]),
+            more_commissions=max(0, len(self.plan.differences) - MOST_COMMISSIONS),
         )
 
     def _changes(self) -> list[Change]:

@@ -21,8 +21,10 @@ from billing.forms.lines import Lines
 from billing.forms.steps import WISHES, ChargeStep, DraftStep, SaveStep, Step
 from billing.forms.taxes import Taxes
 from billing.models import Attempt, Event, Invoice
+from billing.models.coupons.discount import Discount
 from billing.models.editing import totals_of
 from billing.models.guard import AlreadyDone, Invalid, OneTimeKey, Refused
+from billing.models.spelling import shown
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 from contacts.models import Contact
@@ -45,7 +47,10 @@ class Totals:
     tax: str
     shipping: str
     shown: str
+    coupon: str
+    coupon_off: str
     lines: list[str]
+    coupons: list[str]
     terms: list[str]
     missing: list[str]
 
@@ -81,6 +86,8 @@ class Editor:
         self.seen: int | None = invoice.version if invoice and data is None else readable.get("seen")
         self.steps = self._steps()
         self.problems: list[str] = []
+        self.discount: Discount | None = None
+        self.coupon_problem = ""
 
     @property
     def one_time_key(self) -> OneTimeKey:
@@ -136,7 +143,22 @@ class Editor:
 
     def read(self) -> None:
         """Read header and lines, noting errors where they are."""
-        self.lines.clean(self._given().get("currency"))
+        given = self._given()
+        self.lines.clean(given.get("currency"))
+        self._read_coupon(given.get("coupon", ""), given.get("currency", ""))
+
+    def _read_coupon(self, typed: str, currency: str) -> None:
+        """See what the coupon takes off these lines. One that cannot be used counts for nothing."""
+        self.discount, self.coupon_problem = None, ""
+        if not typed or not currency:
+            return
+        invoice = self.invoice or Invoice(contact=self.contact)
+        try:
+            self.discount = invoice.discount_for(typed, self.lines.inputs, currency=currency)
+        except Invalid as invalid:
+            self.coupon_problem = str(invalid)
+            if self.header.is_bound and not self.header.has_error("coupon"):
+                self.header.add_error("coupon", self.coupon_problem)
 
     def _given(self) -> dict[str, Any]:
         """The header as far as it can be read, or as it is stored when nothing was typed."""
@@ -204,7 +226,10 @@ class Editor:
         currency, shipping = given.get("currency"), Decimal(given.get("shipping") or 0)
         if not currency:
             return None
-        sums = totals_of(self.lines.inputs, shipping=shipping, currency=currency)
+        discount = self.discount
+        sums = totals_of(self.lines.inputs, shipping=shipping, currency=currency, discount=discount)
+        if discount:
+            self.lines.take_off(shown(discount.code), sums["coupons"], sums["lines"], currency)
         return Totals(
             total=sums["total"],
             currency=currency,
@@ -212,10 +237,18 @@ class Editor:
             tax=money.show(sums["tax"], currency),
             shipping=money.show(sums["shipping"], currency),
             shown=money.show(sums["total"], currency),
+            coupon=discount.words if discount else "",
+            coupon_off=money.show(-sums["coupon"], currency),
             lines=[row.amount for row in self.lines.rows],
+            coupons=[row.coupon for row in self.lines.rows],
             terms=[row.terms for row in self.lines.rows],
-            missing=[*self.lines.uncounted(), *self.header.errors.get("shipping", [])],
+            missing=[*self.lines.uncounted(), *self._uncounted()],
         )
+
+    def _uncounted(self) -> Iterator[str]:
+        yield from self.header.errors.get("shipping", [])
+        if self.coupon_problem:
+            yield self.coupon_problem
 
     def deeds(self) -> Iterator[tuple[Step, str]]:
         """What the button of each wish says now."""

@@ -17,6 +17,7 @@ from billing import money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField, check_precision
 from billing.models import Header, Invoice
+from billing.models.spelling import shown, spelt
 from billing.money import ZERO
 
 USUAL = ("USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY")
@@ -55,6 +56,14 @@ class HeaderForm(forms.Form):
         error_messages={"required": _("Due in days is missing.")},
     )
     external_ref = PlainTextField(label=_("External reference"), max_length=100, required=False)
+    coupon = PlainTextField(
+        label=_("Coupon code"),
+        max_length=60,
+        required=False,
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "characters", "spellcheck": "false", "autocomplete": "off"}
+        ),
+    )
     shipping = AmountField(label=_("Shipping"), min_value=0, required=False)
     note = PlainTextField(
         label=_("Note to the customer"),
@@ -79,8 +88,12 @@ class HeaderForm(forms.Form):
         return {
             **{name: getattr(header, name) for name in cls.base_fields if hasattr(header, name)},
             "due_in": (header.due_on - header.invoice_date).days,
+            "coupon": shown(header.coupon),
             "shipping": money.plain(header.shipping, header.currency) if header.shipping else "",
         }
+
+    def clean_coupon(self) -> str:
+        return spelt(self.cleaned_data["coupon"])
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data

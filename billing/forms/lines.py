@@ -6,7 +6,7 @@ Seven columns of equal length, one value per line, in the order that the page sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -65,6 +65,8 @@ class Row:
     tax_select: str = field(default="", init=False)
     terms: str = field(default="", init=False)
     """What comes after this invoice, when the product is sold as a subscription or on a plan."""
+    coupon: str = field(default="", init=False)
+    """What the invoice's coupon takes off it."""
     input: LineInput | None = field(default=None, init=False)
     """The line, when its figures can be read."""
     amount: str = field(default="", init=False)
@@ -130,7 +132,7 @@ class Lines:
                 "most": MAX_LINES,
             }
             return
-        products = self._known_products()
+        products = self._known_products(currency or "")
         for row in self.filled:
             self._clean_row(row, currency, products)
 
@@ -171,6 +173,15 @@ class Lines:
                 "sentence": " ".join(row.errors.values()),
             }
 
+    def take_off(
+        self, coupon: str, shares: Sequence[Decimal], totals: Sequence[Decimal], currency: str
+    ) -> None:
+        """Show on each line that can be read its share of the coupon, and what is left of it."""
+        counted = (row for row in self.rows if row.input)
+        for row, share, total in zip(counted, shares, totals, strict=True):
+            row.coupon = f"{coupon} {money.show(-share, currency)}" if share else ""
+            row.amount = money.show(total, currency)
+
     def render_choices(self) -> None:
         for row in self.rows:
             row.tax_select = self.taxes.select(row.tax, wrong="tax" in row.errors)
@@ -192,14 +203,14 @@ class Lines:
 
     # -- one line
 
-    def _known_products(self) -> dict[str, str]:
-        """The terms of each product that a line names, by its id."""
+    def _known_products(self, currency: str) -> dict[str, str]:
+        """The terms of each product that a line names, in this currency if it has them there, by its id."""
         asked = {int(row.product) for row in self.filled if is_id(row.product)}
-        known = Product.objects.filter(pk__in=asked) if asked else ()
-        return {str(product.pk): product.terms for product in known}
+        known = Product.objects.filter(pk__in=asked).prefetch_related("prices") if asked else ()
+        return {str(product.pk): (product.priced_in(currency) or product).terms for product in known}
 
     def _clean_row(self, row: Row, currency: str | None, products: dict[str, str]) -> None:
-        row.errors, row.input, values = {}, None, dict[str, Any]()
+        row.errors, row.input, row.coupon, values = {}, None, "", dict[str, Any]()
         for name, each in FIELDS.items():
             try:
                 values[name] = each.clean(getattr(row, name))

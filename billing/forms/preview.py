@@ -19,6 +19,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Earned:
+    """One line of the table of commissions. ``difference`` is empty where nothing changes."""
+
+    label: str
+    before: str
+    after: str
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """``deed`` is what the button says.
 
@@ -32,3 +42,6 @@ class Preview:
     mails: list[str] = field(default_factory=list)
     undo: str = ""
     warnings: list[str] = field(default_factory=list)
+    commissions: list[Earned] = field(default_factory=list)
+    more_commissions: int = 0
+    """How many lines of that table are left out."""

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0008_card_pages'),
+        ("billing", "0008_card_pages"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

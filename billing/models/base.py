@@ -26,6 +26,7 @@ from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.guard import Actor, Gone, OneTimeKey
 from billing.models.offering import Offering
 from billing.models.series import LONGEST
+from billing.models.spelling import shown
 from billing.money import ZERO
 from billing.statuses import TRANSITIONS, InvoiceStatus
 from contacts.models import Contact
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
     from billing.models.line import InvoiceLine
     from billing.models.mail import Mail
     from billing.models.payment import Payment
+    from billing.models.selling.submission import Submission
 
 MAX_LINES = 2000
 LEASE = timedelta(minutes=10)
 """How long a worker that claimed a charge is believed to be alive."""
 FOLLOWED = frozenset({"status", "awaiting_gateway", "charge_due_at"})
 """What an order wants to know of its invoices."""
+EARNED_ON = frozenset({"status", "paid"})
+"""What commissions depend on."""
 NOT_IN_LISTS = ("note", "internal_note", "subtotal", "tax_total", "shipping", "issued_at", "created_at")
 
 
@@ -151,6 +155,7 @@ class InvoiceBase(Offering, models.Model):
     ``verify_books`` checks them.
     ``written_off_amount`` left the balance as bad debt. ``order`` and ``period`` name the payment of an order
     that the billing run asked for. From ``charge_due_at`` on the desk charges the order's card by itself.
+    ``order_form`` is where a customer ordered it.
     ``version`` counts changes, so that a dialog opened
     on an older state is noticed.
     """
@@ -196,7 +201,26 @@ class InvoiceBase(Offering, models.Model):
         db_index=False,
     )
     period = models.PositiveIntegerField(_("payment no."), null=True, editable=False)
+    coupon_code = models.ForeignKey(
+        "billing.CouponCode",
+        models.PROTECT,
+        to_field="code",
+        null=True,
+        editable=False,
+        related_name="invoices",
+        verbose_name=_("coupon code"),
+        db_index=False,
+    )
     charge_due_at = models.DateTimeField(_("charged by itself"), null=True, editable=False)
+    order_form = models.ForeignKey(
+        "billing.OrderForm",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="invoices",
+        verbose_name=_("order form"),
+        db_index=False,
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     issued_at = models.DateTimeField(_("issued"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -209,8 +233,14 @@ class InvoiceBase(Offering, models.Model):
         mails: RelatedManager[Mail]
         contact_id: int
         order_id: int | None
+        order_form_id: int | None
+        submission: Submission
+        coupon_code_id: str | None
 
     TABLE = ACTIONS
+    has_just_closed = False
+    """Between :meth:`become` and :meth:`store`: commissions are worked out as an invoice becomes Closed."""
+
     FIGURES: ClassVar = ("subtotal", "tax_total", "total", "paid", "refunded", "balance", "overpaid")
 
     class Meta:
@@ -223,6 +253,20 @@ class InvoiceBase(Offering, models.Model):
     def row(self) -> Invoice:
         """This invoice with all its verbs: a file of verbs sees only the columns and its own."""
         return cast("Invoice", self)
+
+    @property
+    def coupon(self) -> str:
+        """The coupon's code as it is stored, or nothing. The column holds it: no other row is read."""
+        return self.coupon_code_id or ""
+
+    @coupon.setter
+    def coupon(self, code: str) -> None:
+        self.coupon_code_id = code or None
+
+    @property
+    def coupon_shown(self) -> str:
+        """The coupon's code as people read it aloud, or nothing."""
+        return shown(self.coupon)
 
     # -- what may be done
 
@@ -317,13 +361,17 @@ class InvoiceBase(Offering, models.Model):
             raise Gone(_now("%(invoice)s does not exist any more.") % {"invoice": self}) from error
 
     def store(self, *names: str) -> None:
-        """Save the named columns as one change that open dialogs will notice, and its orders follow."""
+        """Save the named columns as one change that open dialogs will notice; its orders and commissions
+        follow.
+        """
         self.version += 1
         if self.charge_due_at and not self.is_owing:
             self.charge_due_at = None
         self.save(update_fields=[*names, "charge_due_at", "version"])
         if FOLLOWED & set(names):
             self.row.tell_orders()
+        if EARNED_ON & set(names):
+            self.row.follow_commissions()
 
     def become(self, status: InvoiceStatus) -> None:
         """Change the status, for the caller to save. The one place that sets it.
@@ -332,6 +380,8 @@ class InvoiceBase(Offering, models.Model):
         """
         if status != self.status and status not in TRANSITIONS[InvoiceStatus(self.status)]:
             raise ValueError(f"An invoice that is {self.status} never becomes {status}.")
+        if status == InvoiceStatus.CLOSED != self.status:
+            self.has_just_closed = True
         self.status = status
 
     @property
@@ -346,6 +396,11 @@ class InvoiceBase(Offering, models.Model):
     @property
     def is_sale(self) -> bool:
         return self.status in SALES
+
+    @property
+    def is_being_ordered(self) -> bool:
+        """Whether a customer is at it on an order form, and the gateway has not said how that ended."""
+        return self.status == InvoiceStatus.DRAFT and self.order_form_id is not None
 
     @property
     def is_unsettled(self) -> bool:

@@ -22,6 +22,7 @@ from billing.actions import ACTIONS, Action
 from billing.models.event import Event
 from billing.models.guard import AlreadyDone, NotOffered, Refused
 from billing.models.invoice import Invoice
+from billing.models.partners.settling import Difference, anew, combined
 from billing.money import ZERO
 
 VERBS = {
@@ -29,12 +30,15 @@ VERBS = {
     "send_receipt": "send_receipt",
     "void": "void",
     "write_off": "write_off",
+    "rerun_commissions": "rerun_commissions",
     "delete": "discard",
 }
 """Method of each action that runs over many; Export is a file instead."""
 MAILS = frozenset({"request_payment", "send_receipt"})
 MOST_AT_ONCE = 20_000
 """Invoices of one run; its list is one value of one row."""
+WORKED_OUT_AT_ONCE = 500
+"""Invoices whose commissions are worked out together for a preview."""
 NEEDED = (
     *("number", "status", "version", "currency", "balance", "paid", "awaiting_gateway"),
     *("contact__name", "contact__email"),
@@ -65,6 +69,8 @@ class Plan:
     balances: dict[str, Decimal] = field(default_factory=dict)
     paid: dict[str, Decimal] = field(default_factory=dict)
     state: str = ""
+    differences: list[Difference] = field(default_factory=list)
+    """What partners have of the eligible ones now and afterwards, where that is what the action is about."""
 
     @classmethod
     def of(cls, action: Action, invoices: models.QuerySet[Invoice], user: User) -> Self:
@@ -79,8 +85,19 @@ class Plan:
             digest.update(f"{invoice.pk}.{invoice.version} ".encode())
             for sums, amount in ((plan.balances, invoice.balance), (plan.paid, invoice.paid)):
                 sums[invoice.currency] = sums.get(invoice.currency, ZERO) + amount
+        if action.name == "rerun_commissions":
+            plan._work_out_commissions()
+            digest.update(repr(plan.differences).encode())
         plan.state = digest.hexdigest()
         return plan
+
+    def _work_out_commissions(self) -> None:
+        """The same few queries for each portion of the invoices."""
+        for first in range(0, len(self.ids), WORKED_OUT_AT_ONCE):
+            part = Invoice.objects.in_bulk(self.ids[first : first + WORKED_OUT_AT_ONCE])
+            claims = anew({invoice: invoice.kept() for invoice in part.values()})
+            for each in claims.values():
+                self.differences = combined(self.differences, each)
 
     @property
     def total(self) -> int:

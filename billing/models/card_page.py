@@ -41,22 +41,28 @@ class CardPage(models.Model):
     def open(
         cls, by: Actor, *, contact: Contact, key: UUID, return_url: str, cancel_url: str, at: datetime
     ) -> tuple[Self, str]:
-        """Open a page at the gateway in use; with its address. Raises what the gateway raises."""
+        """Open a page at the gateway in use; with its address. Twice under one key it is one page.
+
+        A visitor's card (``by`` None) is not stored to the gateway's file on the contact: whoever typed the
+        e-mail address need not be the contact. Raises what the gateway raises.
+        """
         outside_transaction()
         gateway = gateways.get(settings.GATEWAY)
         page = gateway.card_page(
             key=key,
-            customer=Customer.ref_of(contact, gateway=gateway.name),
+            customer=Customer.ref_of(contact, gateway=gateway.name) if by else "",
             return_url=return_url,
             cancel_url=cancel_url,
         )
-        row = cls.objects.create(
+        row, _is_new = cls.objects.get_or_create(
             key=key,
-            contact=contact,
-            gateway=gateway.name,
-            page_ref=page.ref,
-            opened_by=by,
-            opened_at=at,
+            defaults={
+                "contact": contact,
+                "gateway": gateway.name,
+                "page_ref": page.ref,
+                "opened_by": by,
+                "opened_at": at,
+            },
         )
         return row, page.url
 

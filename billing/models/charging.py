@@ -181,6 +181,9 @@ class Charging(InvoiceBase):
         """Write down what a finished attempt came to, in the caller's transaction, with this row locked."""
         if not type(attempt).objects.in_flight().filter(invoice=self.row).exists():
             self.awaiting_gateway = False
+        ordered = self.is_being_ordered
+        if ordered and attempt.is_approved:
+            self.row.accept_order(at=at)
         if attempt.kind == AttemptKind.REFUND:
             self.row.book_refund(attempt, at=at)
         elif attempt.state == AttemptState.NOT_CHARGED:
@@ -190,6 +193,8 @@ class Charging(InvoiceBase):
         else:
             self._book_charge(attempt, card=card, at=at)
             self.row.take_charge_over(attempt, at=at)
+        if ordered and attempt.state == AttemptState.DECLINED:
+            self.row.refuse_order(at=at)
 
     def _tell_not_charged(self, attempt: Attempt) -> None:
         if attempt.page_ref and not attempt.gateway_ref:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
@@ -14,9 +14,12 @@ from django.utils.translation import gettext as _now
 
 from billing import money
 from billing.models.base import MAX_LINES, InvoiceBase
+from billing.models.coupons.discount import Discount, shares_of
+from billing.models.discounting import Discounting
 from billing.models.guard import Actor, Deed, Invalid, NotAllowed, NotOffered, OneTimeKey, guarded, once, tell
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.series import Series, Taken
+from billing.models.spelling import spelt
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 from contacts.models import Contact
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an invoice says besides its lines. ``shipping`` is in ``currency``."""
+    """What an invoice says besides its lines. ``shipping`` is in ``currency``; ``coupon`` is a code, however
+    it was typed.
+    """
 
     currency: str
     invoice_date: date
@@ -36,13 +41,18 @@ class Header:
     note: str = ""
     internal_note: str = ""
     external_ref: str = ""
+    coupon: str = ""
 
     @classmethod
     def of(cls, invoice: InvoiceBase) -> Self:
         return cls(**{field.name: getattr(invoice, field.name) for field in fields(cls)})
 
 
-class Editing(InvoiceBase):
+COLUMNS = [{"coupon": "coupon_code"}.get(field.name, field.name) for field in fields(Header)]
+"""Where the invoice keeps its header."""
+
+
+class Editing(Discounting):
     class Meta:
         abstract = True
 
@@ -65,9 +75,10 @@ class Editing(InvoiceBase):
         def work() -> Event:
             used_once.refuse_used()
             invoice = cls(contact=contact)
-            invoice._take(header)
+            discount = invoice.discount_for(header.coupon, lines, currency=header.currency)
+            invoice._take(header, discount)
             invoice.save()
-            invoice._put_lines(lines)
+            invoice._put_lines(lines, discount)
             invoice.store(*invoice.summarize(), *invoice.recompute())
             text = _now("Draft created: %(total)s.") % {"total": invoice.show(invoice.total)}
             return tell(invoice.row, by, "create", Deed(text, {"total": str(invoice.total)}), key=key)
@@ -78,9 +89,11 @@ class Editing(InvoiceBase):
     def edit(self, by: Actor, *, header: Header, lines: Sequence[LineInput]) -> Deed:
         """Replace header and lines.
 
-        Raises Invalid when an Open invoice's total would fall below what is paid.
+        An Open invoice redeems the coupon that is put on it and gives back the one that is taken off. Raises
+        Invalid when its total would fall below what is paid, and for a coupon that cannot be used.
         """
         before = self.total
+        header = replace(header, coupon=spelt(header.coupon))
         changed = [
             field.name for field in fields(Header) if getattr(self, field.name) != getattr(header, field.name)
         ]
@@ -90,9 +103,10 @@ class Editing(InvoiceBase):
                 % {"currency": header.currency, "old": self.currency},
                 field="currency",
             )
-        self._take(header)
+        discount = self.change_coupon(by, header.coupon, lines, currency=header.currency)
+        self._take(header, discount)
         self.lines.all().delete()
-        self._put_lines(lines)
+        self._put_lines(lines, discount)
         names = [*self.summarize(), *self.recompute()]
         if self.total < self.paid:
             raise Invalid(
@@ -101,7 +115,7 @@ class Editing(InvoiceBase):
                 field="total",
             )
         self._close_if_settled()
-        self.store("status", *(field.name for field in fields(Header)), *names)
+        self.store("status", *COLUMNS, *names)
         text = _now("Edited: total %(before)s → %(after)s.")
         return Deed(
             text % {"before": self.show(before), "after": self.show(self.total)},
@@ -112,19 +126,20 @@ class Editing(InvoiceBase):
     def issue(self, by: Actor, *, at: datetime) -> Deed:
         """Give the draft its number: it is Open from now on, or Closed when it asks for nothing.
 
-        Lines of products sold as subscriptions or on plans start their orders (``models.terms``). Raises
-        Invalid without lines.
+        Its coupon is redeemed. Lines of products sold as subscriptions or on plans start their orders
+        (``models.terms``). Raises Invalid without lines, and for a coupon that cannot be redeemed any more.
         """
         if not self.line_count:
             raise Invalid(_now("An invoice needs at least one line before it is issued."), field="lines")
+        self.redeem_coupon(at=at)
         deed = self._number(at)
         self.row.start_orders(by, at=at)
         return deed
 
-    def _number(self, at: datetime) -> Deed:
+    def _number(self, at: datetime, status: InvoiceStatus = InvoiceStatus.OPEN) -> Deed:
         self.sequence, self.number = self._take_number()
         self.issued_at = at
-        self.become(InvoiceStatus.OPEN)
+        self.become(status)
         self._close_if_settled()
         self.store("sequence", "number", "issued_at", "status", *self.recompute())
         text = _now("Issued as %(number)s over %(total)s: %(status)s.")
@@ -163,24 +178,29 @@ class Editing(InvoiceBase):
             "total": self.show(self.total),
         }
         figures: dict[str, str | int | None] = {"total": str(self.total), "lines": self.line_count}
+        self.give_back_coupon(by)
         self.delete()
         return Deed(text, figures, subject=name)
 
-    def _take(self, header: Header) -> None:
+    def _take(self, header: Header, discount: Discount | None) -> None:
         check_header(header)
         for field in fields(Header):
             setattr(self, field.name, getattr(header, field.name))
+        self.coupon = discount.code if discount else ""
 
-    def _put_lines(self, lines: Sequence[LineInput]) -> None:
+    def _put_lines(self, lines: Sequence[LineInput], discount: Discount | None) -> None:
         if len(lines) > MAX_LINES:
             raise Invalid(
                 _now("Lines are %(count)s: an invoice holds at most %(most)s.")
                 % {"count": len(lines), "most": MAX_LINES},
                 field="lines",
             )
+        shares = shares_of(discount, lines, self.currency)
         rows = [
-            InvoiceLine.made_from(line, invoice_id=self.pk, position=position, currency=self.currency)
-            for position, line in enumerate(lines, start=1)
+            InvoiceLine.made_from(
+                line, invoice_id=self.pk, position=position, currency=self.currency, coupon=share
+            )
+            for position, (line, share) in enumerate(zip(lines, shares, strict=True), start=1)
         ]
         check_total(rows, self.shipping, self.currency)
         InvoiceLine.objects.bulk_create(rows, batch_size=500)
@@ -233,13 +253,18 @@ def check_total(rows: Sequence[InvoiceLine], shipping: Decimal, currency: str) -
         )
 
 
-def totals_of(lines: Sequence[LineInput], *, shipping: Decimal, currency: str) -> dict[str, Any]:
+def totals_of(
+    lines: Sequence[LineInput], *, shipping: Decimal, currency: str, discount: Discount | None = None
+) -> dict[str, Any]:
     """What the lines come to, by the same arithmetic that saving uses: per line and in all. Saves nothing."""
-    amounts = [line.amounts(currency) for line in lines]
+    shares = shares_of(discount, lines, currency)
+    amounts = [line.amounts(currency, coupon=share) for line, share in zip(lines, shares, strict=True)]
     subtotal = sum((a.net for a in amounts), ZERO)
     tax = sum((a.tax for a in amounts), ZERO)
     return {
         "lines": [a.total for a in amounts],
+        "coupons": shares,
+        "coupon": sum(shares, ZERO),
         "subtotal": subtotal,
         "tax": tax,
         "shipping": shipping,

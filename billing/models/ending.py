@@ -10,19 +10,24 @@ from django.utils import timezone
 from django.utils.translation import gettext as _now
 
 from billing.actions import ACTIONS
-from billing.models.base import InvoiceBase
+from billing.models.discounting import Discounting
 from billing.models.guard import Actor, Deed, guarded, tell
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 
 
-class Ending(InvoiceBase):
+class Ending(Discounting):
     class Meta:
         abstract = True
 
     @guarded("void")
     def void(self, by: Actor, *, reason: str) -> Deed:
-        """Cancel the request for payment and keep the record. Returns no money."""
+        """Cancel the request for payment and keep the record. Returns no money.
+
+        Its coupon is given back if no money ever came (``models.discounting``).
+        """
+        if not self.was_paid:
+            self.give_back_coupon(by)
         return self._end(InvoiceStatus.VOIDED, _now("Voided."), reason)
 
     @guarded("write_off")

@@ -19,6 +19,7 @@ from billing.models.attempts.base import AttemptQuerySet
 from billing.models.card_page import CardPage
 from billing.models.dispute import Dispute
 from billing.models.payment import Payment
+from billing.models.selling.submission import Submission
 from billing.models.unmatched import UnmatchedMoney
 from billing.statuses import AttemptKind, AttemptState, UnmatchedKind
 
@@ -31,7 +32,7 @@ def act_on(gateway: Gateway, notice: Notice, *, at: datetime) -> None:
     """Do what the message asks for. No transaction may be open. Raises what the gateway raises."""
     match notice.kind:
         case NoticeKind.CARD:
-            _hear_of_card_page(gateway, notice.page_ref)
+            _hear_of_card_page(gateway, notice.page_ref, at)
         case NoticeKind.CHARGE:
             if notice.page_ref:
                 _hear_of_page(gateway, notice.page_ref, at)
@@ -49,10 +50,12 @@ def _hear_of_page(gateway: Gateway, page_ref: str, at: datetime) -> None:
         attempt.settle_page(gateway.page_result(page_ref), at)
 
 
-def _hear_of_card_page(gateway: Gateway, page_ref: str) -> None:
+def _hear_of_card_page(gateway: Gateway, page_ref: str, at: datetime) -> None:
     page = CardPage.objects.filter(gateway=gateway.name, page_ref=page_ref).first()
-    if page:
-        page.take()
+    card = page.take() if page else None
+    ordered = Submission.objects.with_invoice().filter(card_page=page).first() if card else None
+    if card and ordered:
+        ordered.take_card(card, at=at)
 
 
 def _hear_of_charge(gateway: Gateway, ref: str, key: UUID | None, at: datetime) -> None:

@@ -7,19 +7,20 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.actions import INVOICE_PERMISSIONS, OWING
 from billing.models.base import InvoiceQuerySet, lifecycle_constraints
-from billing.models.editing import Editing
+from billing.models.earning import Earning
 from billing.models.ending import Ending
 from billing.models.matching import Matching
-from billing.models.recurring import Recurring
+from billing.models.ordered import Ordered
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
 
 
-class Invoice(Matching, Recurring, Editing, Ending, Sending, Visiting):
+class Invoice(Matching, Ordered, Ending, Earning, Sending, Visiting):
     """A request for payment.
 
-    Columns and questions: ``base``; what can be done: ``charging refunding matching editing ending
-    sending visiting``, and by itself for an order: ``recurring``.
+    Columns and questions: ``base``; what can be done: ``charging refunding matching editing discounting
+    ending earning sending visiting``, by itself for an order: ``recurring``, and by customers on order forms:
+    ``ordered``.
     """
 
     objects = InvoiceQuerySet.as_manager()
@@ -52,9 +53,19 @@ class Invoice(Matching, Recurring, Editing, Ending, Sending, Visiting):
             ),
             models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
             models.Index(
+                fields=["coupon_code", "id"],
+                name="invoice_by_coupon_code",
+                condition=models.Q(coupon_code__isnull=False),
+            ),
+            models.Index(
                 fields=["charge_due_at", "id"],
                 name="invoice_charge_due",
                 condition=models.Q(charge_due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["order_form", "-id"],
+                name="invoice_by_order_form",
+                condition=models.Q(order_form__isnull=False),
             ),
         ]
         constraints: ClassVar = lifecycle_constraints()

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -15,6 +16,17 @@ from billing import money
 from billing.models.terms import Recurs, constraints_of, days_words, faults_of, payments_words
 from billing.money import ZERO
 from billing.statuses import SoldAs
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+    from django_stubs_ext import StrOrPromise
+
+AMOUNTS: dict[str, StrOrPromise] = {
+    "price": _("Price"),
+    "trial_price": _("Price of the trial"),
+    "setup_fee": _("Set-up fee"),
+}
+"""What a product asks in each of its currencies."""
 
 
 class TaxRate(models.Model):
@@ -53,11 +65,16 @@ class ProductQuerySet(models.QuerySet["Product"]):
             found = found.filter(models.Q(name__icontains=word) | models.Q(sku__icontains=word))
         return found.order_by("name", "id")
 
+    def with_prices(self) -> ProductQuerySet:
+        """Each with what it costs in other currencies and its tax, for :meth:`Product.priced_in`."""
+        return self.select_related("tax_rate").prefetch_related("prices")
+
 
 class Product(Recurs):
     """Something sold. Price in ``currency``'s major unit; a line keeps the price that it was made with.
 
-    What its terms come to is the rule of ``models.terms``.
+    What it costs in other currencies are its ``prices``. What its terms come to is the rule of
+    ``models.terms``.
     """
 
     name = models.CharField(_("name"), max_length=200)
@@ -68,6 +85,9 @@ class Product(Recurs):
         TaxRate, models.PROTECT, null=True, blank=True, related_name="products", verbose_name=_("tax rate")
     )
     is_active = models.BooleanField(_("offered on new lines"), default=True)
+    commissionable = models.BooleanField(
+        _("commissionable"), default=True, help_text=_("Partners earn on it, where a program has a rate.")
+    )
     sold_as = models.CharField(_("sold"), max_length=12, choices=SoldAs, default=SoldAs.ONCE)
     payments = models.PositiveSmallIntegerField(
         _("number of payments"), null=True, blank=True, help_text=_("Of a payment plan.")
@@ -80,6 +100,9 @@ class Product(Recurs):
     )
 
     objects = ProductQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        prices: RelatedManager[ProductPrice]
 
     class Meta:
         verbose_name = _("product")
@@ -110,6 +133,21 @@ class Product(Recurs):
 
     def __str__(self) -> str:
         return self.name
+
+    def priced_in(self, currency: str) -> Product | None:
+        """The product as it is sold in that currency, to be read and not saved; None without a price there.
+
+        A query where the rows do not come from :meth:`ProductQuerySet.with_prices`.
+        """
+        if currency == self.currency:
+            return self
+        row = next((each for each in self.prices.all() if each.currency == currency), None)
+        if row is None:
+            return None
+        sold = copy(self)
+        for name in ("currency", *AMOUNTS):
+            setattr(sold, name, getattr(row, name))
+        return sold
 
     @property
     def recurs(self) -> bool:
@@ -155,29 +193,10 @@ class Product(Recurs):
 
     def clean(self) -> None:
         """The currency must be one, no amount finer than it allows, and the terms fit how it is sold."""
-        if self.currency not in money.EXPONENTS:
-            rule = _("Currency is “%(currency)s”: it is not in ISO 4217, for example USD.")
-            raise ValidationError({"currency": rule % {"currency": self.currency}})
-        found = {**self._amount_faults(), **faults_of(vars(self)), **self._term_faults()}
+        check_currency(self.currency)
+        found = {**amount_faults(self), **faults_of(vars(self)), **self._term_faults()}
         if found:
             raise ValidationError(found)
-
-    def _amount_faults(self) -> dict[str, str]:
-        found = {}
-        for name, label in (
-            ("price", _("Price")),
-            ("trial_price", _("Price of the trial")),
-            ("setup_fee", _("Set-up fee")),
-        ):
-            amount = getattr(self, name)
-            words = {"label": label, "amount": amount, "currency": self.currency}
-            if amount is not None and amount < 0:
-                found[name] = _now("%(label)s is %(amount)s: it must be 0 or more.") % words
-            elif amount is not None and money.is_too_fine(amount, self.currency):
-                places = money.exponent(self.currency)
-                rule = _now("%(label)s is %(amount)s: %(currency)s has %(places)s decimals.")
-                found[name] = rule % {**words, "places": places}
-        return found
 
     def _term_faults(self) -> dict[str, str]:
         found = {}
@@ -204,3 +223,72 @@ class Product(Recurs):
                 label = str(self._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]
                 found[name] = rule % {"label": label, "value": value}
         return found
+
+
+class ProductPrice(models.Model):
+    """What a product costs in another currency than its own, with what its terms ask there."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="prices", verbose_name=_("product"))
+    currency = models.CharField(_("currency"), max_length=3)
+    price = models.DecimalField(_("price"), max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
+    trial_price = models.DecimalField(
+        _("price of the trial"),
+        default=ZERO,
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
+    )
+    setup_fee = models.DecimalField(
+        _("set-up fee"),
+        default=ZERO,
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
+    )
+
+    class Meta:
+        verbose_name = _("price in another currency")
+        verbose_name_plural = _("prices in other currencies")
+        ordering: ClassVar = ["currency"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["product", "currency"],
+                name="product_price_one_per_currency",
+                violation_error_message=_("The product has a price in this currency already."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(price__gte=0, trial_price__gte=0, setup_fee__gte=0),
+                name="product_price_amounts_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return money.show(self.price, self.currency)
+
+    def clean(self) -> None:
+        """The currency must be one, another than the product's own, and no amount finer than it allows."""
+        check_currency(self.currency)
+        if self.currency == self.product.currency:
+            rule = _now("Currency is %(currency)s: that is the product's own, whose price stands above.")
+            raise ValidationError({"currency": rule % {"currency": self.currency}})
+        if found := amount_faults(self):
+            raise ValidationError(found)
+
+
+def check_currency(currency: str) -> None:
+    """Raise ValidationError for a code that is no currency."""
+    if currency not in money.EXPONENTS:
+        rule = _now("Currency is “%(currency)s”: it is not in ISO 4217, for example USD.")
+        raise ValidationError({"currency": rule % {"currency": currency}})
+
+
+def amount_faults(priced: Product | ProductPrice) -> dict[str, str]:
+    """What is wrong with each amount, in the currency that stands beside it."""
+    found = {}
+    for name, label in AMOUNTS.items():
+        amount = getattr(priced, name)
+        words = {"label": label, "amount": amount, "currency": priced.currency}
+        if amount is not None and amount < 0:
+            found[name] = _now("%(label)s is %(amount)s: it must be 0 or more.") % words
+        elif amount is not None and money.is_too_fine(amount, priced.currency):
+            rule = _now("%(label)s is %(amount)s: %(currency)s has %(places)s decimals.")
+            found[name] = rule % {**words, "places": money.exponent(priced.currency)}
+    return found

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _now
 
 from billing import periods
+from billing.models.coupons.code import CouponCode
+from billing.models.coupons.discount import Discount
 from billing.models.editing import Editing, Header
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
@@ -33,6 +35,8 @@ class Recurring(Editing):
         """Start what its lines sell, in the transaction that issues it. Raises Invalid."""
         if self.order_id is None:
             self.row.started_orders.start_from(self.row, by, at=at)
+            if self.coupon:
+                self.row.started_orders.carry_coupon(CouponCode.discount_of(self.coupon))
 
     def tell_orders(self) -> None:
         """Let its orders follow what has become of it, in the caller's transaction with this row locked.
@@ -49,16 +53,24 @@ class Recurring(Editing):
 
     @classmethod
     def issued_for(
-        cls, order: Order, *, period: int, header: Header, lines: Sequence[LineInput], at: datetime
+        cls,
+        order: Order,
+        *,
+        period: int,
+        header: Header,
+        lines: Sequence[LineInput],
+        discount: Discount | None,
+        at: datetime,
     ) -> Self:
         """The invoice of a period, issued as it is made, in the caller's transaction with the order locked.
 
-        Its charge is due at once. Raises Invalid.
+        Its charge is due at once. ``discount``: the order's coupon, which was redeemed by the invoice that
+        started the order and is not redeemed again. Raises Invalid.
         """
         invoice = cls(contact=order.contact, order=order, period=period)
-        invoice._take(header)
+        invoice._take(header, discount)
         invoice.save()
-        invoice._put_lines(lines)
+        invoice._put_lines(lines, discount)
         invoice.store(*invoice.summarize(), *invoice.recompute())
         invoice.charge_due_at = at
         tell(invoice, None, "issue", invoice._number(at))

@@ -12,7 +12,8 @@ The rule, for a product sold as a subscription or on a plan, and for the orders 
 * A trial of days has one price, asked once, on the first invoice. A trial of payments asks its price for the
   first payments. Trials stand *before* what was agreed: a plan of 12 payments with 2 of trial makes 14.
 * Quantity and tax of the regular payments are the line's. Their price is the line's too, unless the line asks
-  for a trial or waits for a delay: then it is the product's. A discount is of its invoice alone.
+  for a trial or waits for a delay: then it is the product's. A discount is of its invoice alone; a coupon
+  for all payments goes along (``models.discounting``).
 * The terms are the product's at the moment of issuing; the order keeps them.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from billing.statuses import AttemptKind, AttemptState
 
 if TYPE_CHECKING:
     from billing.gateways import Page
+    from billing.models.attempts.base import AttemptQuerySet
 
 HOUR = timedelta(hours=1)
 MOST_DECLINES = 5
@@ -39,12 +40,16 @@ OPENINGS = {
 }
 
 
-class TooManyDeclines(Refused):
-    """Cards seem to be tried out here; nothing is taken before ``until``."""
+class ComeBackLater(Refused):
+    """Nothing is taken before ``until`` (429)."""
 
     def __init__(self, sentence: str, *, until: datetime) -> None:
         super().__init__(sentence)
         self.until = until
+
+
+class TooManyDeclines(ComeBackLater):
+    """Cards seem to be tried out here."""
 
 
 def refused_until(declines: Sequence[datetime]) -> datetime | None:
@@ -55,6 +60,20 @@ def refused_until(declines: Sequence[datetime]) -> datetime | None:
         if last - first <= HOUR
     ]
     return max(ends, default=None)
+
+
+def declines_end(sources: Iterable[AttemptQuerySet], at: datetime) -> TooManyDeclines | None:
+    """Why nothing is taken ``at`` this moment, or None. ``sources``: those that count together."""
+    ends = [refused_until([one.settled_at for one in source if one.settled_at]) for source in sources]
+    until = max((end for end in ends if end and end > at), default=None)
+    if until is None:
+        return None
+    sentence = _now(
+        "Five payments were declined here within an hour. To keep cards from being tried out, this page"
+        " takes no payment before %(time)s. Please come back then."
+    )
+    time = time_format(timezone.localtime(until), "H:i e")
+    return TooManyDeclines(sentence % {"time": time}, until=until)
 
 
 def _ago(moment: datetime, at: datetime) -> str:
@@ -204,13 +223,4 @@ class Visiting(InvoiceBase):
         sources = [declines.filter(invoice_id=self.pk)]
         if opened_from:
             sources.append(declines.filter(opened_from=opened_from))
-        ends = [refused_until([one.settled_at for one in source if one.settled_at]) for source in sources]
-        until = max((end for end in ends if end and end > at), default=None)
-        if until is None:
-            return None
-        sentence = _now(
-            "Five payments were declined here within an hour. To keep cards from being tried out, this page"
-            " takes no payment before %(time)s. Please come back then."
-        )
-        time = time_format(timezone.localtime(until), "H:i e")
-        return TooManyDeclines(sentence % {"time": time}, until=until)
+        return declines_end(sources, at)

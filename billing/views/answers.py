@@ -14,6 +14,9 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 from billing.models import Event
 from billing.views.access import DeskRequest
 
+ELSEWHERE = frozenset({"delete", "pay_out"})
+"""After these another page is shown: that of the record may be gone with it, or a new one is there."""
+
 
 def came_from(request: DeskRequest, fallback: str) -> str:
     """Where the person goes back to: ``?next=`` when it is an address of this desk."""
@@ -25,10 +28,12 @@ def came_from(request: DeskRequest, fallback: str) -> str:
 
 def done(request: DeskRequest, event: Event, *, back: str) -> HttpResponse:
     """Say what was done, with the way to its line in the timeline."""
+    if event.action == "pay_out":  # the next thing wanted is the file of the batch
+        back = reverse("billing:payout", args=[event.figures["payout"]])
     if not request.htmx:
         messages.success(request, event.text)
         return HttpResponseRedirect(back)
-    if event.action == "delete":  # the page that showed the record may be gone with it
+    if event.action in ELSEWHERE:
         messages.success(request, event.text)
         return HttpResponseClientRedirect(back)
     response = HttpResponse(status=204)

@@ -69,9 +69,12 @@ def product_search(request: DeskRequest) -> HttpResponse:
     """Products that match ``q``, or the description of the line that is being typed."""
     query = request.GET.get("q") or request.GET.get("line-description", "")
     query = query.replace("\0", "").strip()[:LONGEST_QUERY]
-    found = Product.objects.search(query).select_related("tax_rate")[:MATCHES] if query else ()
+    found = Product.objects.search(query).with_prices()[:MATCHES] if query else ()
     currency = request.GET.get("currency", "")
-    offers = [(product, json.dumps(_fillings(product, currency))) for product in found]
+    offers = [
+        (product.priced_in(currency) or product, json.dumps(_fillings(product, currency)))
+        for product in found
+    ]
     return render(request, "billing/editor/_products.html", {"offers": offers})
 
 
@@ -87,21 +90,22 @@ def _subject(request: DeskRequest) -> tuple[Contact, Invoice | None]:
 def _fillings(product: Product, currency: str) -> list[dict[str, str]]:
     """The columns of the lines that the product takes: its own, and one for a set-up fee.
 
-    What they ask is what the first invoice asks. A price in another currency is left to the agent.
+    What they ask is what the first invoice asks. A price that the product has not in this currency is left to
+    the agent.
     """
-    rate, is_priced = product.tax_rate, product.currency == currency
+    rate, sold = product.tax_rate, product.priced_in(currency)
     own = {
         "product": str(product.pk),
         "sku": product.sku,
         "description": product.name,
-        "unit_price": _price(product.first_price, product.currency) if is_priced else "",
+        "unit_price": _price(sold.first_price, currency) if sold else "",
         "tax": str(rate.pk) if rate and rate.is_active else "",
     }
-    if not product.recurs or not product.setup_fee:
+    if not product.recurs or not (sold or product).setup_fee:
         return [own]
     fee = {
         "description": _("Set-up fee: %(product)s") % {"product": product.name},
-        "unit_price": _price(product.setup_fee, product.currency) if is_priced else "",
+        "unit_price": _price(sold.setup_fee, currency) if sold else "",
         "tax": own["tax"],
     }
     return [own, fee]
@@ -178,6 +182,7 @@ def _sums(editor: Editor) -> dict[str, Any]:
         "paid": money.show(invoice.paid, invoice.currency) if invoice and invoice.paid else "",
         "totals": sums,
         "amounts": json.dumps(sums.lines if sums else []),
+        "coupons": json.dumps(sums.coupons if sums else []),
         "terms": json.dumps(sums.terms if sums else []),
         "deeds": list(editor.deeds()),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from billing.actions import ACTIONS, PAYMENT_ACTIONS, Action
-from billing.export import INVOICES, LINES, PAYMENTS, Table, stream
-from billing.filters import InvoiceFilter, ListFilter, PaymentFilter, Selection, Unreadable
+from billing.actions import ACTIONS, COMMISSION_ACTIONS, PAYMENT_ACTIONS, Action
+from billing.export import COMMISSIONS, INVOICES, LINES, PAYMENTS, PAYOUT, Table, stream
+from billing.filters import CommissionFilter, InvoiceFilter, ListFilter, PaymentFilter, Selection, Unreadable
 from billing.forms.export import ExportForm
-from billing.models import Invoice
+from billing.models import Invoice, Payout
 from billing.models.offering import role_sentence
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from
@@ -39,6 +39,7 @@ class Kind:
 
 OF_INVOICES = Kind(_("Export invoices"), InvoiceFilter, (INVOICES, LINES), ACTIONS["export"])
 OF_PAYMENTS = Kind(_("Export payments"), PaymentFilter, (PAYMENTS,), PAYMENT_ACTIONS["export"])
+OF_COMMISSIONS = Kind(_("Export commissions"), CommissionFilter, (COMMISSIONS,), COMMISSION_ACTIONS["export"])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,6 +62,21 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponseBase:
 @desk("billing.view_payment")
 def payments(request: DeskRequest) -> HttpResponseBase:
     return _export(request, OF_PAYMENTS, _given(request), back=reverse("billing:payments"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@desk("billing.view_commission")
+def commissions(request: DeskRequest) -> HttpResponseBase:
+    return _export(request, OF_COMMISSIONS, _given(request), back=reverse("billing:commissions"))
+
+
+@require_http_methods(["GET", "HEAD"])
+@desk("billing.view_payout", "billing.export_commission")
+def payout(request: DeskRequest, pk: int) -> HttpResponseBase:
+    """The file of a batch: whom to pay what."""
+    batch = get_object_or_404(Payout, pk=pk)
+    columns = PAYOUT.named([column.name for column in PAYOUT.columns])
+    return _csv(f"payout-{batch.pk}.csv", stream(PAYOUT, batch.shares(), columns, user=request.user))
 
 
 def _given(request: DeskRequest) -> QueryDict:
@@ -103,8 +119,12 @@ def _ask(request: DeskRequest, form: ExportForm, kind: Kind, selection: Selectio
 
 def _file(request: DeskRequest, form: ExportForm, selection: Selection) -> StreamingHttpResponse:
     name = f"{form.table.name}-{timezone.localdate():%Y-%m-%d}.csv"
+    return _csv(name, stream(form.table, selection.rows, form.chosen(), user=request.user))
+
+
+def _csv(name: str, pieces: Iterator[bytes]) -> StreamingHttpResponse:
     return StreamingHttpResponse(
-        stream(form.table, selection.rows, form.chosen(), user=request.user),
+        pieces,
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',

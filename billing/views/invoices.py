@@ -21,7 +21,7 @@ LATEST = 100
 @require_safe
 @desk("billing.view_invoice")
 def invoice(request: DeskRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Invoice.objects.select_related("contact", "order"), pk=pk)
+    found = get_object_or_404(Invoice.objects.select_related("contact", "order", "order_form"), pk=pk)
     now, attempts = timezone.now(), list(found.attempts.for_list()[:LATEST])
     context = {
         "invoice": found,
@@ -29,6 +29,9 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
         "started": found.started_orders.order_by("pk"),
         "lines": section("lines", found.lines.order_by("position", "id"), request.GET, found.line_count),
         "payments": section("payments", found.payments.for_list(), request.GET),
+        "commissions": section("commissions", found.commissions.for_list(), request.GET)
+        if request.user.has_perm("billing.view_commission")
+        else None,
         "attempts": attempts,
         "has_overdue": any(attempt.is_due(now) for attempt in attempts),
         "mails": found.mails.order_by("-id").defer("text", "html")[:LATEST],

@@ -1,4 +1,4 @@
-"""Invoices, payments and orders over all contacts: what the address asks for, a page at a time."""
+"""Invoices, payments, orders, commissions of all contacts: what the address asks for, a page at a time."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, cast
 from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import replace_url
 
-from billing.actions import ACTIONS, PAYMENT_ACTIONS
-from billing.filters import InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
-from billing.models import Bulk, SavedFilter
+from billing.actions import ACTIONS, COMMISSION_ACTIONS, PAYMENT_ACTIONS
+from billing.filters import CommissionFilter, InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
+from billing.models import Bulk, PartnerProgram, SavedFilter
 from billing.views.access import DeskRequest, desk
 from billing.views.paging import PER_PAGE, Section
 from contacts.models import Contact
 
 if TYPE_CHECKING:
+    from billing.actions import Action
+    from billing.models.partners.commission import CommissionQuerySet
     from billing.models.payment import PaymentQuerySet
 
 
@@ -66,7 +69,7 @@ def _address(query: QueryDict, **changes: str) -> str:
 @desk("billing.view_invoice")
 def invoices(request: DeskRequest) -> HttpResponse:
     asked = InvoiceFilter(request.GET)
-    bulk = [action for action in ACTIONS.values() if action.bulk and request.user.has_perm(action.codename)]
+    bulk = _bulk_of(ACTIONS, request)
     last_run = Bulk.objects.filter(made_by=request.user).order_by("-made_at").first()
     more = {
         "bulk_actions": bulk,
@@ -81,11 +84,7 @@ def invoices(request: DeskRequest) -> HttpResponse:
 @desk("billing.view_payment")
 def payments(request: DeskRequest) -> HttpResponse:
     asked = PaymentFilter(request.GET)
-    bulk = [
-        action
-        for action in PAYMENT_ACTIONS.values()
-        if action.bulk and request.user.has_perm(action.codename)
-    ]
+    bulk = _bulk_of(PAYMENT_ACTIONS, request)
     rows = cast("PaymentQuerySet", asked.rows).with_disputes().select_related("invoice", "contact")
     return _list(request, asked, rows, "payments", {"bulk_actions": bulk})
 
@@ -95,6 +94,23 @@ def payments(request: DeskRequest) -> HttpResponse:
 def orders(request: DeskRequest) -> HttpResponse:
     asked = OrderFilter(request.GET)
     return _list(request, asked, asked.rows.select_related("card", "contact"), "orders", {})
+
+
+@require_safe
+@desk("billing.view_commission")
+def commissions(request: DeskRequest) -> HttpResponse:
+    asked = CommissionFilter(request.GET)
+    rows = cast("CommissionQuerySet", asked.rows).with_names()
+    more = {
+        "bulk_actions": _bulk_of(COMMISSION_ACTIONS, request),
+        "bulk_urls": {name: reverse(f"billing:commissions_{name}") for name in COMMISSION_ACTIONS},
+        "programs": PartnerProgram.objects.order_by("name"),
+    }
+    return _list(request, asked, rows, "commissions", more)
+
+
+def _bulk_of(table: dict[str, Action], request: DeskRequest) -> list[Action]:
+    return [action for action in table.values() if action.bulk and request.user.has_perm(action.codename)]
 
 
 def _list(

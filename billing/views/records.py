@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,50 +20,59 @@ from billing.models.guard import AlreadyDone, Invalid, NotAllowed, Refused, Stal
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from, done
 
+MakeForm = Callable[..., RecordForm]
+"""The dialog's form, already told what it is about."""
 ASKED = ["GET", "HEAD", "POST"]
 
 
 @require_http_methods(ASKED)
 @desk("billing.view_unmatchedmoney")
 def match(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["match"], MONEY_FORMS)
+    return _of_a_matter(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["match"], MONEY_FORMS)
 
 
 @require_http_methods(ASKED)
 @desk("billing.view_unmatchedmoney")
 def set_aside(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["set_aside"], MONEY_FORMS)
+    return _of_a_matter(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["set_aside"], MONEY_FORMS)
 
 
 @require_http_methods(ASKED)
 @desk("billing.view_dispute")
 def record_dispute(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, Dispute.objects.for_list(), pk, DISPUTE_ACTIONS["record"], DISPUTE_FORMS)
+    return _of_a_matter(request, Dispute.objects.for_list(), pk, DISPUTE_ACTIONS["record"], DISPUTE_FORMS)
 
 
 @require_http_methods(ASKED)
 @desk("billing.view_gatewayevent")
 def replay(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, GatewayEvent.objects.all(), pk, NOTICE_ACTIONS["replay"], NOTICE_FORMS)
+    return _of_a_matter(request, GatewayEvent.objects.all(), pk, NOTICE_ACTIONS["replay"], NOTICE_FORMS)
 
 
-def _dialog(
+def _of_a_matter(
     request: DeskRequest, rows: QuerySet[Any], pk: int, action: Action, forms: dict[str, type[RecordForm]]
 ) -> HttpResponse:
-    record, make = get_object_or_404(rows, pk=pk), forms[action.name]
-    back = came_from(request, reverse("billing:attention"))
+    record = get_object_or_404(rows, pk=pk)
+    make = functools.partial(forms[action.name], record=record, user=request.user)
+    return dialog(request, make, action, came_from(request, reverse("billing:attention")))
+
+
+def dialog(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
+    """Any action that a form on a record asks for: the question (GET), the deed and its answer (POST)."""
     if request.method == "POST":
-        return _do(request, make(request.POST, record=record, user=request.user), action, back)
-    refusal = record.refusal(action, request.user)
+        return _do(request, make, action, back)
+    form = make()
+    refusal = form.record.refusal(action, request.user)
     if refusal:
         return _refuse(request, refusal, back)
     if request.htmx.target == "preview":
-        context = {"preview": make(request.GET, record=record, user=request.user).preview(), "action": action}
+        context = {"preview": make(request.GET).preview(), "action": action}
         return render(request, "billing/invoices/_preview.html", context)
-    return _ask(request, make(record=record, user=request.user), action, back)
+    return _ask(request, form, action, back)
 
 
-def _do(request: DeskRequest, form: RecordForm, action: Action, back: str) -> HttpResponse:
+def _do(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
+    form = make(request.POST)
     try:
         form.record.one_time_key(_key(request), request.user, action.name).refuse_used()
         refusal = form.record.refusal(action, request.user)
@@ -77,8 +88,7 @@ def _do(request: DeskRequest, form: RecordForm, action: Action, back: str) -> Ht
         return _ask(request, form, action, back, status=422)
     except Stale as stale:
         form.record.refresh_from_db()
-        again = type(form)(record=form.record, user=request.user)
-        return _ask(request, again, action, back, status=409, notice=str(stale))
+        return _ask(request, make(), action, back, status=409, notice=str(stale))
     except Refused as refusal:
         return _refuse(request, refusal, back)
     return done(request, event, back=back)

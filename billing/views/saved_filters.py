@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _now
 from django.views.decorators.http import require_POST
 
-from billing.filters import InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
+from billing.filters import CommissionFilter, InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
 from billing.forms.saving import SaveFilterForm
 from billing.models import SavedFilter
 from billing.models.guard import Invalid
@@ -19,6 +19,7 @@ from billing.views.access import DeskRequest, desk
 LISTS: dict[str, tuple[str, type[ListFilter]]] = {
     "invoices": ("billing.view_invoice", InvoiceFilter),
     "payments": ("billing.view_payment", PaymentFilter),
+    "commissions": ("billing.view_commission", CommissionFilter),
     "orders": ("billing.view_order", OrderFilter),
 }
 """By name: who may see the list, and what it can be asked for."""

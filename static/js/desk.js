@@ -210,6 +210,8 @@
   on("htmx:afterSwap", ({ detail: { target } }) => {
     const amounts = JSON.parse($("[data-amounts]", target)?.dataset.amounts || "null");
     if (amounts) $$("[data-amount]").forEach((cell, at) => { cell.textContent = amounts[at] ?? ""; });
+    const coupons = JSON.parse($("[data-coupons]", target)?.dataset.coupons || "null");
+    if (coupons) $$("[data-coupon-of-line]").forEach((words, at) => { words.textContent = coupons[at] ?? ""; });
     const terms = JSON.parse($("[data-terms]", target)?.dataset.terms || "null");
     if (terms) $$("[data-terms-of-line]").forEach((words, at) => { words.textContent = terms[at] ?? ""; });
   });

@@ -27,14 +27,23 @@ from billing.models import (
     Invoice,
     Mail,
     Order,
+    OrderForm,
     Payment,
+    Submission,
     UnmatchedMoney,
 )
 from billing.models.bulk import Plan
 from billing.statuses import DisputeState
 from billing.tasks import act_on_notices
 from contacts.models import Contact
-from tests.factories import CardFactory, InvoiceFactory, OrderFactory, PaymentFactory, ProductFactory
+from tests.factories import (
+    CardFactory,
+    InvoiceFactory,
+    OrderFactory,
+    PaymentFactory,
+    ProductFactory,
+    SubmissionFactory,
+)
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 LOST = "4000000000000127"
@@ -83,6 +92,8 @@ class World:
     mail: Mail
     bulk: Bulk
     order: Order
+    form: OrderForm
+    submission: Submission
     page: str
     unmatched: UnmatchedMoney
     dispute: Dispute
@@ -105,8 +116,9 @@ class World:
         plan = Plan.of(ACTIONS["void"], Invoice.objects.none(), by)
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
-        order = OrderFactory.create(contact=contact)
-        return cls(contact, invoice, card, payment, attempt, mail, bulk, order, page.ref, *told)
+        order, sent = OrderFactory.create(contact=contact), SubmissionFactory.create()
+        made = (contact, invoice, card, payment, attempt, mail, bulk, order, sent.form, sent)
+        return cls(*made, page.ref, *told)
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -136,6 +148,8 @@ class World:
             "page": "invoices",
             "key": str(UUID(int=7)),
             "token": self.invoice.token,
+            "slug": self.form.slug,
+            "visit": str(self.submission.visit),
             "ref": self.page,
             "gateway": "sandbox",
             "action": "cancel" if address.name == "billing:order_act" else "void",

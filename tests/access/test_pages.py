@@ -12,11 +12,24 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import CharField, Value
+from django.db.models.functions import Cast, Concat
 from django.test import Client
 from django.utils import timezone
 
 from billing.actions import ACTIONS
-from billing.models import Attempt, Card, Event, Invoice, LineInput, Mail, Payment, Product
+from billing.models import (
+    Attempt,
+    Card,
+    Event,
+    Invoice,
+    LineInput,
+    Mail,
+    OrderForm,
+    Payment,
+    Product,
+    Submission,
+)
 from billing.statuses import InvoiceStatus
 from tests.access.addresses import World
 from tests.access.rules import OF_THE_BACK_OFFICE, OF_THE_DESK, rule_of, taking
@@ -71,7 +84,9 @@ def world(somebody: User) -> World:
         invoice = InvoiceFactory.create(contact=world.contact, status=status, lines=[line])
         Invoice.objects.filter(pk=invoice.pk).update(note=EVIL, internal_note=EVIL, external_ref=EVIL)
     Payment.objects.update(reference=EVIL, decline_reason=EVIL)
-    Product.objects.update(name=EVIL, sku=EVIL[:40])
+    Product.objects.update(name=EVIL, sku=Concat(Value(EVIL[:40]), Cast("pk", CharField())))
+    OrderForm.objects.update(title=EVIL, intro=EVIL, terms=EVIL, thanks=EVIL)
+    Submission.objects.update(typed={"name": EVIL, "email": EVIL, "agreed": EVIL})
     Event.objects.update(text=EVIL, actor_name=EVIL)
     Attempt.objects.update(message=EVIL, code=EVIL[:60])
     Mail.objects.update(subject=EVIL, text=EVIL, error=EVIL)

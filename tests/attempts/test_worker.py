@@ -136,6 +136,7 @@ def test_tick_settles_and_sends_in_one_go() -> None:
     assert tick(at) == {
         "act_on_notices": {},
         "resolve_attempts": {"approved": 1},
+        "look_after_forms": {},
         "check_gateways": {"reached": 1},
         "bill_due_orders": {},
         "charge_due_invoices": {},
@@ -155,15 +156,16 @@ def test_a_job_that_fails_keeps_none_of_the_others_from_running(monkeypatch: pyt
     with pytest.raises(CommandError, match="the log says why"):
         call_command("tick", stdout=out)
     assert out.getvalue() == (
-        "act_on_notices: nothing was due\nresolve_attempts: failed\ncheck_gateways: 1 reached\n"
+        "act_on_notices: nothing was due\nresolve_attempts: failed\n"
+        "look_after_forms: nothing was due\ncheck_gateways: 1 reached\n"
         "bill_due_orders: nothing was due\ncharge_due_invoices: nothing was due\nsend_due_mail: 1 sent\n"
     )
 
 
 def test_tick_with_nothing_to_do_says_so() -> None:
-    said("tick")  # the gateways have been asked now, and are not again for a while
+    said("tick")  # those that are apart have run now, and do not again for a while
     assert said("tick") == "".join(
-        f"{job}: nothing was due\n" for job in tasks.JOBS if job != "check_gateways"
+        f"{job}: nothing was due\n" for job in tasks.JOBS if job not in tasks.PERIODS
     )
 
 

@@ -20,6 +20,7 @@ RECORDS = [model for model, site in admin.site._registry.items() if isinstance(s
 
 
 TERMS = {
+    **dict.fromkeys(("prices-TOTAL_FORMS", "prices-INITIAL_FORMS"), "0"),
     "sold_as": "once",
     "every": "1",
     "unit": "month",

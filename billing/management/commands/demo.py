@@ -17,8 +17,10 @@ from django.utils import timezone
 from billing.gateways.sandbox.checks import is_switched_on
 from billing.management.seeding import company, staff
 from billing.management.seeding.catalogue import put_catalogue
+from billing.management.seeding.forms import put_forms
 from billing.management.seeding.recurring import put_recurring
 from billing.management.seeding.teller import Teller
+from billing.models import OrderForm
 from billing.tasks import tick
 from contacts.models import Contact
 
@@ -62,6 +64,8 @@ class Command(BaseCommand):
         at = f"http://localhost:{port}"
         self.stdout.write(f"\nThe desk         {at}/")
         self.stdout.write(f"{ada.name:<16} {at}{reverse('billing:purchases', args=[ada.pk])}")
+        for form in OrderForm.objects.order_by("slug"):
+            self.stdout.write(f"An order form    {at}{form.get_absolute_url()}")
         self.stdout.write(f"The back office  {at}/admin/ (as admin)\n")
         self.stdout.flush()
 
@@ -69,6 +73,7 @@ class Command(BaseCommand):
 def _found_company() -> None:
     users = staff.put_staff()
     products = {product.sku: product for product in [*put_catalogue(), *put_recurring()]}
+    put_forms(products)
     company.put_customers(Teller(users["support"], users["manager"], products, timezone.now()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from billing.management.seeding import forms
 from billing.management.seeding.teller import (
     APPROVES,
     CHARGES_AND_IS_LOST,
@@ -105,8 +106,11 @@ def half_paid(teller: Teller, contact: Contact) -> Story:
 
 
 def refused_at_the_form(teller: Teller, contact: Contact) -> Story:
+    """The card that she typed was refused, and the next one was not."""
     yield 22
-    teller.refuse_order(contact, [("WRK-01", 1)])
+    forms.order(contact, forms.WORKSHOP, DECLINES)
+    yield 21
+    forms.order(contact, forms.WORKSHOP, MASTERCARD)
 
 
 def asked_for(teller: Teller, contact: Contact) -> Story:

@@ -13,23 +13,14 @@ from typing import Any
 from unittest.mock import patch
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _now
 
 from billing import money
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.management.seeding.catalogue import WORTH
-from billing.models import Attempt, Card, GatewayEvent, Header, Invoice, LineInput, Payment, Product, Series
-from billing.models.guard import Deed, tell
+from billing.models import Attempt, Card, GatewayEvent, Header, Invoice, LineInput, Product
 from billing.money import ZERO
-from billing.statuses import (
-    InvoiceStatus,
-    PaymentMethod,
-    PaymentStatus,
-    PaymentType,
-    RefundRoute,
-)
+from billing.statuses import PaymentMethod, RefundRoute
 from billing.tasks import act_on_notices
 from contacts.models import Contact
 
@@ -183,40 +174,6 @@ class Teller:
     def let_wait(self, invoice: Invoice) -> None:
         """Leave an attempt in flight for the visitor to ask about: the worker would settle it in minutes."""
         Attempt.objects.in_flight().filter(invoice=invoice).update(due_at=self.now + timedelta(days=1))
-
-    def refuse_order(self, contact: Contact, order: Order) -> Invoice:
-        """What an order form leaves behind when the card that was typed in is refused."""
-        invoice = self.draft(contact, order)
-        with transaction.atomic():
-            invoice.lock()
-            invoice.sequence, invoice.number = Series.take()[0]
-            invoice.issued_at = timezone.now()
-            invoice.become(InvoiceStatus.DECLINED)
-            payment = self._refusal(invoice)
-            invoice.store("sequence", "number", "issued_at", "status", *invoice.recompute())
-            text = _now("The card of an order was declined: %(reason)s") % {"reason": payment.decline_reason}
-            tell(invoice, None, "charge_declined", Deed(text, related={"payment": payment}))
-        return invoice
-
-    def _refusal(self, invoice: Invoice) -> Payment:
-        return Payment.objects.create(
-            invoice=invoice,
-            contact=invoice.contact,
-            type=PaymentType.PAYMENT,
-            status=PaymentStatus.DECLINED,
-            method=PaymentMethod.CARD,
-            amount=invoice.total,
-            currency=invoice.currency,
-            card_brand="Visa",
-            card_last4=DECLINES[-4:],
-            card_exp_month=11,
-            card_exp_year=self.now.year + 3,
-            gateway="sandbox",
-            decline_code="generic_decline",
-            decline_reason="The bank declined this card and gave no reason.",
-            received_on=timezone.localdate(),
-            made_at=timezone.now(),
-        )
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class Asking(Hosting):
     def _is_outdated(self) -> bool:
         """Whether the page asks for what is not owed any more: it could not be closed when that changed."""
         self.invoice.refresh_from_db(fields=["status", "balance"])
-        return not self.invoice.is_owing or self.amount != self.invoice.balance
+        asked_for = self.invoice.is_owing or self.invoice.is_being_ordered
+        return not asked_for or self.amount != self.invoice.balance
 
     def cancel(self, by: Actor, *, at: datetime) -> None:
         """Call off a charge that waits for the customer. Raises NotAllowed, NotOffered.

@@ -157,6 +157,10 @@ class AttemptBase(models.Model):
         return self.state == AttemptState.APPROVED
 
     @property
+    def is_declined(self) -> bool:
+        return self.state == AttemptState.DECLINED
+
+    @property
     def can_be_cancelled(self) -> bool:
         """Whether an agent may call it off: the bank waits for the customer, and nothing has moved."""
         return self.kind == AttemptKind.CHARGE and self.state == AttemptState.NEEDS_ACTION

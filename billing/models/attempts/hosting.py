@@ -34,7 +34,7 @@ class Hosting(Settling):
                 currency=self.currency,
                 description=description,
                 remember=self.remember_card,
-                customer=self._customer() if self.remember_card else "",
+                customer=self._customer(),
                 return_url=return_url,
                 cancel_url=cancel_url,
             )
@@ -71,6 +71,11 @@ class Hosting(Settling):
         return NotOffered(words)
 
     def _customer(self) -> str:
+        """The gateway's file to which a card is stored. None on an order form: the page would show the
+        contact's, and whoever typed the e-mail address need not be the contact.
+        """
+        if not self.remember_card or self.invoice.order_form_id:
+            return ""
         return Customer.ref_of(self.invoice.contact, gateway=self.gateway)
 
     def _write_page_down(self, page: Page) -> bool:

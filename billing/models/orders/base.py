@@ -20,6 +20,7 @@ from billing import money
 from billing.actions import ORDER_ACTIONS, RUNNING, UNENDED, Action
 from billing.models.base import amount_field
 from billing.models.card import Card
+from billing.models.coupons.discount import Discount
 from billing.models.guard import (
     Actor,
     OneTimeKey,
@@ -27,13 +28,14 @@ from billing.models.guard import (
 from billing.models.invoice import Invoice
 from billing.models.offering import Offering
 from billing.models.terms import Recurs, payments_words
-from billing.statuses import ORDER_TRANSITIONS, Missed, OrderKind, OrderStatus
+from billing.statuses import ORDER_TRANSITIONS, CouponKind, Missed, OrderKind, OrderStatus
 from contacts.models import Contact
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from billing.models.attempt import Attempt
+    from billing.models.coupons.code import CouponCode
     from billing.models.event import Event
     from billing.models.line import InvoiceLine
     from billing.models.orders.line import OrderLine
@@ -73,6 +75,28 @@ class OrderQuerySet(models.QuerySet["Order"]):
             for order in self.unended().order_by("pk").locked():
                 order.take_card(payment.card)
 
+    def charge_to(self, card: Card) -> None:
+        """As :meth:`keep_card`, for a card that was given where nothing was to be paid."""
+        for order in self.unended().order_by("pk").locked():
+            order.take_card(card)
+
+    def carry_coupon(self, discount: Discount) -> None:
+        """Let the coupon of the invoice that starts these orders go along, if it is for all payments, in the
+        caller's transaction. A flat one goes with the first order that it covers.
+        """
+        if not discount.for_all:
+            return
+        for order in self.unended().order_by("pk").locked():
+            if any(discount.covers(line.product_id) for line in order.lines.all()):
+                order.take_coupon(discount)
+                if discount.kind == CouponKind.FLAT:
+                    return
+
+    def drop_coupon(self, by: Actor, code: CouponCode) -> None:
+        """Let open orders ask for the full price from now on, in the caller's transaction."""
+        for order in self.unended().filter(coupon_code=code).order_by("pk").locked():
+            order.lose_coupon(by)
+
 
 class OrderBase(Offering, Recurs):
     """A subscription or a payment plan: what asks for a payment in every period.
@@ -82,7 +106,8 @@ class OrderBase(Offering, Recurs):
     date is ``next_step`` intervals after ``anchor_on`` in ``zone``; ``next_charge_on`` and ``_at`` are caches
     of that, empty when nothing more will be asked for. ``payments_total``: of a plan, with its trial.
     ``payments_made`` and ``payments_forgiven`` (voided, written off) are caches that :meth:`follow` alone
-    writes; ``amount``, what a regular payment comes to, is one of the lines.
+    writes; ``amount``, what a regular payment comes to, is one of the lines and the coupon.
+    ``coupon_code``: of a coupon for all payments, which the invoice that started the order redeemed.
     """
 
     contact = models.ForeignKey(
@@ -107,6 +132,16 @@ class OrderBase(Offering, Recurs):
     origin = models.ForeignKey(
         Invoice, models.PROTECT, null=True, related_name="started_orders", verbose_name=_("started by")
     )
+    coupon_code = models.ForeignKey(
+        "billing.CouponCode",
+        models.PROTECT,
+        to_field="code",
+        null=True,
+        editable=False,
+        related_name="orders",
+        verbose_name=_("coupon code"),
+        db_index=False,
+    )
     summary = models.CharField(_("product"), max_length=120)
     amount = amount_field(_("amount"))
     version = models.PositiveIntegerField(default=1)
@@ -122,6 +157,7 @@ class OrderBase(Offering, Recurs):
         contact_id: int
         card_id: int | None
         origin_id: int | None
+        coupon_code_id: str | None
 
         @classmethod
         def start(cls, invoice: Invoice, line: InvoiceLine, by: Actor, *, at: datetime) -> Event: ...

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _now
 
 from billing import periods
+from billing.models.coupons.discount import shares_of
 from billing.models.editing import Header
 from billing.models.guard import Deed, tell
 from billing.models.invoice import Invoice
@@ -41,7 +42,9 @@ class Billing(Following):
     def bill(self, at: datetime) -> None:
         """Ask for one payment, in the caller's transaction with this row locked. Raises Invalid."""
         assert self.next_charge_on is not None  # the run finds no other
-        period, lines = self.next_period, self.regular_lines()
+        period = self.next_period
+        lines, discount = self.lines_of(self.regular_lines(), period), self.discount()
+        takes_off = any(shares_of(discount, lines, self.currency))
         on = self._reach(at)
         self.next_period += 1
         self.next_step += 1
@@ -50,7 +53,8 @@ class Billing(Following):
             self.row,
             period=period,
             header=Header(self.currency, on, on),
-            lines=self.lines_of(lines, period),
+            lines=lines,
+            discount=discount if takes_off else None,
             at=at,
         )
         if self.send_invoices and invoice.is_owing and not self.card_id:

@@ -13,7 +13,8 @@ from billing.actions import OWING, UNENDED
 from billing.models.attempt import Attempt
 from billing.models.base import InvoiceQuerySet
 from billing.models.card import Card
-from billing.models.guard import Deed, tell
+from billing.models.coupons.discount import Discount
+from billing.models.guard import Actor, Deed, tell
 from billing.models.invoice import Invoice
 from billing.models.orders.planning import Planning
 from billing.statuses import AttemptKind, AttemptState, InvoiceStatus, OrderStatus
@@ -105,5 +106,24 @@ class Following(Planning):
             return
         self.card = card
         self.store("card")
-        text = _now("%(card)s paid the first invoice and is charged from now on.") % {"card": card}
+        text = _now("%(card)s came with the first invoice and is charged from now on.") % {"card": card}
         tell(self, None, "change_card", Deed(text))
+
+    def take_coupon(self, discount: Discount) -> None:
+        """Ask for less in every payment from now on, in the caller's transaction with this row locked."""
+        self.coupon_code_id = discount.code
+        self.store("coupon_code", *self.summarize())
+        words = {"coupon": discount.words, "amount": self.show(self.amount)}
+        text = _now("All payments with %(coupon)s: a regular one comes to %(amount)s.") % words
+        tell(self, None, "take_coupon", Deed(text, {"code": discount.code}))
+
+    def lose_coupon(self, by: Actor) -> None:
+        """Ask for the full price from now on, in the caller's transaction with this row locked."""
+        self.coupon_code_id = None
+        self.store("coupon_code", *self.summarize())
+        words = {"origin": self.origin, "amount": self.show(self.amount)}
+        text = _now(
+            "The coupon was given back with %(origin)s: from the next payment on, a regular one comes to"
+            " %(amount)s."
+        )
+        tell(self, by, "lose_coupon", Deed(text % words))

@@ -36,10 +36,13 @@ class Starting(Billing):
     def start(cls, invoice: Invoice, line: InvoiceLine, by: Actor, *, at: datetime) -> Event:
         """The order that a line sells, by the rule of ``models.terms``, in the transaction that issues.
 
-        Charged to the contact's default card until another one pays the invoice. Raises Invalid.
+        Charged to the contact's default card until another one pays the invoice; what a customer ordered on
+        an order form never is, since whoever typed the e-mail address there need not be the contact. Raises
+        Invalid.
         """
-        product = line.product
-        assert product is not None
+        product = _sold(line, invoice)
+        on_file = Card.objects.on_file(invoice.contact).filter(is_default=True)
+        default = None if invoice.order_form_id else on_file.first()
         days = product.trial_days + product.delay_days
         zone = timezone.get_default_timezone_name()
         order = cls(
@@ -50,13 +53,11 @@ class Starting(Billing):
             anchor_on=periods.day_at(at, ZoneInfo(zone)) + timedelta(days=days),
             first_period=2 if product.starts_now else 1,
             next_step=1 if product.starts_now else 0,
-            card=check_card(
-                Card.objects.on_file(invoice.contact).filter(is_default=True).first(), invoice.contact
-            ),
+            card=check_card(default, invoice.contact),
             origin=invoice,
             created_at=at,
         )
-        return order._begin(by, [_regular(line, product, invoice)], key=None)
+        return order._begin(by, [_regular(line, product)], key=None)
 
     @classmethod
     def begin(
@@ -166,18 +167,26 @@ def _columns(terms: OrderTerms) -> dict[str, Any]:
     return {name: getattr(terms, name) for name in names}
 
 
-def _regular(line: InvoiceLine, product: Product, invoice: Invoice) -> LineInput:
-    """What the order asks for in a regular payment. Raises Invalid for a price in another currency."""
-    price = line.unit_price
-    if product.asks_another_price_first:
-        price = product.price
-        if product.currency != invoice.currency:
-            rule = _now(
-                "Currency is %(currency)s: %(product)s has a trial or a delay, and its later payments are"
-                " priced in %(other)s."
-            )
-            words = {"currency": invoice.currency, "product": product, "other": product.currency}
-            raise Invalid(rule % words, field="currency")
+def _sold(line: InvoiceLine, invoice: Invoice) -> Product:
+    """The line's product with its prices in the invoice's currency.
+
+    Raises Invalid when it has none there and its terms need one.
+    """
+    assert line.product is not None
+    sold = line.product.priced_in(invoice.currency)
+    if sold is None and line.product.asks_another_price_first:
+        rule = _now(
+            "Currency is %(currency)s: %(product)s has a trial or a delay, and its later payments are"
+            " priced in %(other)s."
+        )
+        words = {"currency": invoice.currency, "product": line.product, "other": line.product.currency}
+        raise Invalid(rule % words, field="currency")
+    return sold or line.product
+
+
+def _regular(line: InvoiceLine, product: Product) -> LineInput:
+    """What the order asks for in a regular payment."""
+    price = product.price if product.asks_another_price_first else line.unit_price
     return LineInput(
         description=line.description,
         quantity=line.quantity,

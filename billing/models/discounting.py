@@ -1,0 +1,150 @@
+"""The coupon of an invoice: put on it, redeemed when it is issued, given back when nothing came of it.
+
+The rule:
+
+* A draft reserves nothing. Its coupon is looked at when it is saved and again when it is issued, and redeemed
+  in the transaction that issues it, under a lock on the coupon: of the last one left there is one.
+* What counts as one redemption is the invoice, with the order that it starts. A coupon for all payments goes
+  along onto the orders whose product it covers (a flat one onto the first of them, since it comes off once
+  per payment); the invoices of their payments carry the code and redeem nothing. What was promised stays: a
+  code that is withdrawn, or a coupon that ends, does not touch the orders that carry it.
+* It is given back when the invoice is declined; when it is voided and no money ever came for it (a part that
+  was paid, even if it was refunded since, uses the coupon up); when an edit takes the code off an Open
+  invoice; and when a draft that reserved it is deleted. Refunds and write-offs give nothing back. Orders
+  that carry a coupon that is given back ask for the full price from their next payment on: otherwise one
+  code would be good for two.
+* An Open invoice keeps its coupon through edits even after the coupon has ended. The code goes when no line
+  is left that it covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _now
+
+from billing.models.base import InvoiceBase
+from billing.models.coupons.code import CouponCode
+from billing.models.coupons.coupon import Coupon
+from billing.models.coupons.discount import Discount
+from billing.models.coupons.redemption import STANDS, CouponRedemption
+from billing.models.guard import Actor, Deed, tell
+from billing.models.line import LineInput
+from billing.models.spelling import spelt
+from billing.statuses import CodeState, InvoiceStatus
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+
+class Discounting(InvoiceBase):
+    if TYPE_CHECKING:
+        redemptions: RelatedManager[CouponRedemption]
+
+    class Meta:
+        abstract = True
+
+    @property
+    def was_paid(self) -> bool:
+        """Whether money ever came for it, even if it went back since."""
+        return bool(self.paid or self.refunded)
+
+    # -- while it is written
+
+    def discount_for(self, typed: str, lines: Sequence[LineInput], *, currency: str) -> Discount | None:
+        """What the typed code takes off these lines, None for no code. Raises Invalid.
+
+        A code that it holds already stays usable.
+        """
+        if not spelt(typed):
+            return None
+        products = [line.product_id for line in lines]
+        if spelt(typed) == self.coupon and self.holds_coupon():
+            discount = CouponCode.discount_of(self.coupon)
+            discount.check(products, currency)
+            return discount
+        today = timezone.localdate()
+        return CouponCode.accept(
+            typed, contact=self.contact, products=products, currency=currency, today=today
+        )
+
+    def holds_coupon(self) -> bool:
+        """Whether its code is redeemed: by itself, or by the invoice that started its order."""
+        return self.status != InvoiceStatus.DRAFT or self.redemptions.filter(STANDS).exists()
+
+    def change_coupon(
+        self, by: Actor, typed: str, lines: Sequence[LineInput], *, currency: str
+    ) -> Discount | None:
+        """Put the typed code in the place of the present one, on the locked invoice that is being edited.
+
+        The caller saves the code and the lines. Raises Invalid.
+        """
+        was = self.coupon
+        discount = self.discount_for(typed, lines, currency=currency)
+        now = discount.code if discount else ""
+        if was == now or self.status == InvoiceStatus.DRAFT:
+            if was != now:
+                self.give_back_coupon(by)  # a draft that had reserved it
+            return discount
+        # both at once, in one order, so that two invoices that swap their codes wait for one another
+        list(Coupon.objects.filter(codes__code__in=[was, now]).locked())
+        self.give_back_coupon(by)
+        self.coupon = now
+        if discount:
+            self.redeem_coupon(at=timezone.now())
+            self.row.started_orders.carry_coupon(discount)
+        return discount
+
+    # -- redeeming
+
+    def redeem_coupon(self, *, at: datetime) -> None:
+        """Use its code up, if it has one, in the caller's transaction with this row locked.
+
+        Does nothing when it was redeemed for this invoice before. Raises Invalid when it is used up, has
+        ended or was withdrawn meanwhile.
+        """
+        if not self.coupon or self.redemptions.filter(STANDS).exists():
+            return
+        held = CouponCode.objects.get(code=self.coupon)
+        coupon = Coupon.objects.filter(pk=held.coupon_id).locked().get()
+        code = CouponCode.objects.select_for_update(of=("self",)).get(pk=held.pk)
+        code.coupon = coupon
+        code.check_usable(self.contact, timezone.localdate(at))
+        CouponRedemption.objects.create(
+            code=code, invoice=self.row, is_single=code.is_personal, redeemed_at=at
+        )
+        coupon.redeemed += 1
+        coupon.save(update_fields=["redeemed"])
+        if code.is_personal:
+            code.state = CodeState.REDEEMED
+            code.save(update_fields=["state"])
+        words = {"code": code, "coupon": coupon}
+        self._tell_coupon(None, "redeem_coupon", _now("Coupon code %(code)s redeemed: “%(coupon)s”.") % words)
+
+    def give_back_coupon(self, by: Actor) -> None:
+        """Make its code usable again if it stands redeemed, in the caller's transaction with this row locked.
+
+        The invoice keeps the code and its discount, as a record. Orders that it started lose theirs.
+        """
+        standing = self.redemptions.filter(STANDS).select_related("code").first()
+        if standing is None:
+            return
+        coupons = Coupon.objects.filter(pk=standing.code.coupon_id)
+        coupons.locked().get()
+        standing.returned_at = timezone.now()
+        standing.save(update_fields=["returned_at"])
+        coupons.update(redeemed=F("redeemed") - 1)
+        if standing.is_single:
+            CouponCode.objects.filter(pk=standing.code_id, state=CodeState.REDEEMED).update(
+                state=CodeState.ISSUED
+            )
+        self.row.started_orders.drop_coupon(by, standing.code)
+        words = {"code": standing.code}
+        self._tell_coupon(by, "give_back_coupon", _now("Coupon code %(code)s given back.") % words)
+
+    def _tell_coupon(self, by: Actor, action: str, text: str) -> None:
+        tell(self.row, by, action, Deed(text, {"code": self.coupon}))

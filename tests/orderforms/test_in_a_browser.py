@@ -1,0 +1,143 @@
+"""A real browser orders: by keyboard, twice at once, back and forth, on a phone and without scripts."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from billing.models import Invoice, OrderForm, Payment, Referral
+from tests.browser.hands import type_card
+from tests.factories import (
+    APPROVES,
+    DECLINES,
+    CouponFactory,
+    OrderFormFactory,
+    PartnerFactory,
+    ProductFactory,
+)
+from tests.public.test_in_a_browser import RULES
+
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def form(**more: object) -> OrderForm:
+    lantern = ProductFactory.create(name="Lantern")
+    return OrderFormFactory.create(
+        products=[lantern], most=5, asks_coupon=True, terms="No returns.", title="Shop", **more
+    )
+
+
+def fill_in(page: Page) -> None:
+    page.get_by_label("Name").fill("Ada Lovelace")
+    page.get_by_label("E-mail").fill("ada@example.com")
+    page.get_by_label("I agree to the terms").check()
+
+
+def fill_in_by_keyboard(page: Page) -> None:
+    page.get_by_label("Name").focus()
+    page.keyboard.type("Ada Lovelace")
+    page.keyboard.press("Tab")
+    page.keyboard.type("ada@example.com")
+    for key in ("Tab", "Tab", "Tab", "Tab", "Space"):  # past phone, company and the terms
+        page.keyboard.press(key)
+    for key in ("Tab", "Tab", "Tab", "Enter"):  # past the coupon
+        page.keyboard.press(key)
+
+
+def test_a_card_is_refused_another_one_pays_and_nothing_is_typed_twice(page: Page) -> None:
+    PartnerFactory.create(code="BEES")
+    CouponFactory.create(code="SPRING10")
+    page.goto(f"/order/{form().slug}/?ref=BEES")
+    page.get_by_label("Quantity of “Lantern”").fill("2")
+    expect(page.locator("#order")).to_have_text("Order and pay $50.00")  # without a button, and no page anew
+    page.get_by_label("Coupon code").fill("spring10")
+    expect(page.locator("#sums")).to_contain_text("SPRING10: 10 % off")
+    fill_in_by_keyboard(page)
+    type_card(page, DECLINES, "Pay $45.00")
+    expect(page.get_by_role("alert")).to_contain_text("The bank declined this card and gave no reason.")
+    expect(page.get_by_label("Name")).to_have_value("Ada Lovelace")
+    expect(page.get_by_label("Quantity of “Lantern”")).to_have_value("2")
+    page.get_by_role("button", name="Order and pay $45.00").dblclick()
+    type_card(page, APPROVES, "Pay $45.00", clicks=2)
+    expect(page.get_by_role("heading", name="Thank you for your order")).to_be_visible()
+    assert sorted(Invoice.objects.values_list("status", flat=True)) == ["closed", "declined"]
+    assert Payment.objects.applied().count() == 1
+    referral = Referral.objects.get()
+    assert referral.first == referral.last
+
+
+def test_back_from_the_gateway_the_order_is_as_it_was_and_can_be_changed(page: Page) -> None:
+    page.goto(f"/order/{form().slug}/")
+    fill_in(page)
+    page.get_by_role("button", name="Order and pay $25.00").click()
+    expect(page.get_by_label("Card number")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_label("Name")).to_have_value("Ada Lovelace")
+    page.get_by_label("Quantity of “Lantern”").fill("3")
+    page.get_by_role("button", name="Order and pay $75.00").click()
+    type_card(page, APPROVES, "Pay $75.00")
+    expect(page.get_by_role("heading", name="Thank you for your order")).to_be_visible()
+    page.go_back()
+    page.reload()
+    assert (Invoice.objects.count(), Payment.objects.count()) == (1, 1)
+
+
+def test_on_a_phone_and_without_scripts_it_is_ordered_all_the_same(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    slug = form().slug
+    phone = {"width": 390, "height": 844}
+    context = browser.new_context(base_url=live_server.url, viewport=phone, java_script_enabled=False)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"/order/{slug}/")
+    fill_in(page)
+    page.get_by_label("Quantity of “Lantern”").fill("2")
+    page.get_by_role("button", name="Order and pay $25.00").click()
+    expect(page.get_by_role("alert")).to_contain_text("The total is $50.00.")
+    page.get_by_role("button", name="Order and pay $50.00").click()
+    type_card(page, APPROVES, "Pay $50.00")
+    expect(page.get_by_role("heading", name="Thank you for your order")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_can_be_read(page: Page, width: int, scheme: Literal["light", "dark"]) -> None:
+    club = ProductFactory.create(
+        name="W" * 150, price=123456789, sold_as="plan", payments=12, setup_fee=9, trial_days=3, trial_price=7
+    )
+    shop = OrderFormFactory.create(
+        products=[club, ProductFactory.create(name="محمد 😀 " * 12)],
+        most=999,
+        asks_address=True,
+        asks_coupon=True,
+        title="T" * 120,
+        intro="I" * 900,
+        terms="Terms\n" * 90,
+        thanks="Y" * 500,
+    )
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"/order/{shop.slug}/")
+    look(page)
+    fill_in(page)
+    page.locator("#order").click()
+    expect(page.get_by_text("Street is missing.")).to_be_visible()
+    look(page)
+    page.get_by_label("Street", exact=True).fill("12 Lantern Street")
+    page.get_by_label("City").fill("London")
+    page.get_by_label("Country").select_option("GB")
+    page.locator("#order").click()
+    type_card(page, APPROVES, "Pay")
+    expect(page.get_by_role("heading", name=re.compile("Thank you"))).to_be_visible()
+    look(page)
+
+
+def look(page: Page) -> None:
+    assert page.evaluate(SIDEWAYS) == 0
+    found = Axe().run(page, options=RULES).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
