@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db.models import F
@@ -35,6 +36,7 @@ from billing.models.coupons.redemption import STANDS, CouponRedemption
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
 from billing.models.spelling import spelt
+from billing.money import ZERO
 from billing.statuses import CodeState, InvoiceStatus
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ class Discounting(InvoiceBase):
     def was_paid(self) -> bool:
         """Whether money ever came for it, even if it went back since."""
         return bool(self.paid or self.refunded)
+
+    def coupon_taken(self) -> Decimal:
+        """What its coupon takes off in all, before tax. One query if it has one."""
+        if not self.coupon:
+            return ZERO
+        return sum(self.lines.values_list("coupon_discount", flat=True), ZERO)
 
     # -- while it is written
 

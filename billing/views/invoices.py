@@ -28,6 +28,7 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
         "contact": found.contact,
         "started": found.started_orders.order_by("pk"),
         "lines": section("lines", found.lines.order_by("position", "id"), request.GET, found.line_count),
+        "saved": found.coupon_taken(),
         "payments": section("payments", found.payments.for_list(), request.GET),
         "attempts": attempts,
         "has_overdue": any(attempt.is_due(now) for attempt in attempts),

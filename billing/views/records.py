@@ -24,32 +24,38 @@ ASKED = ["GET", "HEAD", "POST"]
 @require_http_methods(ASKED)
 @desk("billing.view_unmatchedmoney")
 def match(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["match"], MONEY_FORMS)
+    return _act(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["match"], MONEY_FORMS)
 
 
 @require_http_methods(ASKED)
 @desk("billing.view_unmatchedmoney")
 def set_aside(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["set_aside"], MONEY_FORMS)
+    return _act(request, UnmatchedMoney.objects.all(), pk, MONEY_ACTIONS["set_aside"], MONEY_FORMS)
 
 
 @require_http_methods(ASKED)
 @desk("billing.view_dispute")
 def record_dispute(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, Dispute.objects.for_list(), pk, DISPUTE_ACTIONS["record"], DISPUTE_FORMS)
+    return _act(request, Dispute.objects.for_list(), pk, DISPUTE_ACTIONS["record"], DISPUTE_FORMS)
 
 
 @require_http_methods(ASKED)
 @desk("billing.view_gatewayevent")
 def replay(request: DeskRequest, pk: int) -> HttpResponse:
-    return _dialog(request, GatewayEvent.objects.all(), pk, NOTICE_ACTIONS["replay"], NOTICE_FORMS)
+    return _act(request, GatewayEvent.objects.all(), pk, NOTICE_ACTIONS["replay"], NOTICE_FORMS)
 
 
-def _dialog(
+def _act(
     request: DeskRequest, rows: QuerySet[Any], pk: int, action: Action, forms: dict[str, type[RecordForm]]
 ) -> HttpResponse:
-    record, make = get_object_or_404(rows, pk=pk), forms[action.name]
-    back = came_from(request, reverse("billing:attention"))
+    record, back = get_object_or_404(rows, pk=pk), came_from(request, reverse("billing:attention"))
+    return dialog(request, record, action, forms[action.name], back)
+
+
+def dialog(
+    request: DeskRequest, record: Any, action: Action, make: type[RecordForm], back: str
+) -> HttpResponse:
+    """Any action on such a record: the question (GET), and the deed with its answer (POST)."""
     if request.method == "POST":
         return _do(request, make(request.POST, record=record, user=request.user), action, back)
     refusal = record.refusal(action, request.user)

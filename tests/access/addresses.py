@@ -22,6 +22,7 @@ from billing.models import (
     Attempt,
     Bulk,
     Card,
+    CouponCode,
     Dispute,
     GatewayEvent,
     Invoice,
@@ -34,7 +35,14 @@ from billing.models.bulk import Plan
 from billing.statuses import DisputeState
 from billing.tasks import act_on_notices
 from contacts.models import Contact
-from tests.factories import CardFactory, InvoiceFactory, OrderFactory, PaymentFactory, ProductFactory
+from tests.factories import (
+    CardFactory,
+    CouponFactory,
+    InvoiceFactory,
+    OrderFactory,
+    PaymentFactory,
+    ProductFactory,
+)
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 LOST = "4000000000000127"
@@ -83,6 +91,7 @@ class World:
     mail: Mail
     bulk: Bulk
     order: Order
+    code: CouponCode
     page: str
     unmatched: UnmatchedMoney
     dispute: Dispute
@@ -106,7 +115,8 @@ class World:
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
         order = OrderFactory.create(contact=contact)
-        return cls(contact, invoice, card, payment, attempt, mail, bulk, order, page.ref, *told)
+        code = CouponFactory.create(contact=contact).codes.get()
+        return cls(contact, invoice, card, payment, attempt, mail, bulk, order, code, page.ref, *told)
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -129,6 +139,7 @@ class World:
             "disputes": self.dispute,
             "notices": self.notice,
             "orders": self.order,
+            "codes": self.code,
         }
         record = records.get(address.route.partition("/")[0])
         return {

@@ -20,7 +20,7 @@ from billing.actions import CODE_ACTIONS, CODE_PERMISSIONS
 from billing.models.coupons.coupon import Coupon
 from billing.models.coupons.discount import Discount, refused
 from billing.models.event import Event
-from billing.models.guard import Actor, Deed, Invalid, name_of, once
+from billing.models.guard import Actor, Deed, Invalid, OneTimeKey, name_of, once
 from billing.models.record import Record
 from billing.models.spelling import LONGEST, shown, spelt
 from billing.statuses import CodeState
@@ -117,7 +117,7 @@ class CouponCode(Record):
         ]
 
     def __str__(self) -> str:
-        return self.shown
+        return self.shown or _now("New code")
 
     # -- in words
 
@@ -211,6 +211,12 @@ class CouponCode(Record):
         return self.coupon.unusable(today)
 
     # -- what is done to it
+
+    def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
+        """That of a code that is still to be issued knows its contact."""
+        if self.pk:
+            return super().one_time_key(key, by, action)
+        return OneTimeKey(key, by, action, Q(contact=self.contact_id, invoice=None))
 
     def withdraw(self, by: Actor, *, reason: str, key: UUID | None = None) -> Event:
         """Let nobody redeem it any more. Raises NotAllowed, NotOffered, AlreadyDone, Invalid."""

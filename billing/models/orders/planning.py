@@ -60,7 +60,7 @@ class Planning(OrderBase):
         step = max(self.next_step, self.interval.first_step(self.anchor_on, today))
         return step, self.interval.date_of(self.anchor_on, step)
 
-    def upcoming(self, lines: list[LineInput], today: date) -> list[Upcoming]:
+    def upcoming(self, lines: list[LineInput], today: date, discount: Discount | None) -> list[Upcoming]:
         """The charges to come, as many as a page looks ahead, if nothing is changed.
 
         Those of a paused order are what they would be if it were resumed ``today``.
@@ -68,7 +68,7 @@ class Planning(OrderBase):
         if not self.next_charge_on:
             return []
         step = self.resumes_on(today)[0] if self.is_paused else self.next_step
-        return list(islice(self._upcoming(lines, step, self.discount()), PREVIEWED))
+        return list(islice(self._upcoming(lines, step, discount), PREVIEWED))
 
     def _upcoming(self, lines: list[LineInput], step: int, discount: Discount | None) -> Iterator[Upcoming]:
         period = self.next_period
