@@ -334,7 +334,10 @@ class CouponAdmin(admin.ModelAdmin[Coupon]):
         elif not public.filter(code=code).exists():
             public.delete()
             CouponCode.objects.create(
-                coupon=coupon, code=code, issued_at=timezone.now(), issued_by=request.user
+                coupon=coupon,
+                code=code,
+                issued_at=timezone.now(),
+                issued_by=request.user,  # type: ignore[misc]  # nobody comes in unnamed
             )
 
     def change_view(

@@ -22,7 +22,7 @@ from billing.models.coupons.issuing import IssuePlan, issue_codes
 from contacts.models import Contact
 
 
-class CouponField(forms.ModelChoiceField):
+class CouponField(forms.ModelChoiceField[Coupon]):
     """One of the coupons of which personal codes are issued."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class CouponField(forms.ModelChoiceField):
             },
         )
 
-    def label_from_instance(self, obj: Any) -> str:
+    def label_from_instance(self, obj: Coupon) -> str:
         return f"{obj.name} · {obj.off}"
 
 
@@ -56,7 +56,7 @@ class IssueCodeForm(RecordForm):
         return issue_codes(
             self.user,
             coupon=given["coupon"],
-            contacts=Contact.objects.filter(pk=self.record.contact_id),
+            contacts=Contact.objects.filter(pk__in=[self.record.contact_id]),
             again=True,
             at=timezone.now(),
             key=given["key"],

@@ -246,7 +246,7 @@ class Editor:
         )
 
     def _uncounted(self) -> Iterator[str]:
-        yield from self.header.errors.get("shipping", [])
+        yield from map(str, self.header.errors.get("shipping", []))
         if self.coupon_problem:
             yield self.coupon_problem
 

@@ -27,7 +27,7 @@ from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from
 from billing.views.paging import PER_PAGE
 from billing.views.records import dialog
-from contacts.models import Contact
+from contacts.models import Contact, ContactQuerySet
 
 ASKED = ["GET", "HEAD", "POST"]
 LONGEST_QUERY = 200
@@ -93,7 +93,7 @@ class Chosen:
         return cls(query, read_ids(data.getlist("ids")), data.get("who") == "all")
 
     @property
-    def found(self) -> QuerySet[Contact]:
+    def found(self) -> ContactQuerySet:
         return Contact.objects.search(self.query)
 
     @property

@@ -1,3 +1,6 @@
+# mypy: disable-error-code="comparison-overlap"
+# Whole amounts are written as whole numbers.
+
 """A person makes coupons in the back office without reading code, and what is promised stays promised."""
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -156,7 +156,7 @@ class CouponCode(Record):
     # -- accepting what somebody typed
 
     @classmethod
-    def find(cls, typed: str) -> Self:
+    def find(cls, typed: str) -> CouponCode:
         """The code that was typed, in whatever case, with its coupon. Raises Invalid for none."""
         found = cls.objects.select_related("coupon").filter(code=spelt(typed)).first()
         if found is None:

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _now
 
 from billing import periods
 from billing.models.coupons.code import CouponCode
-from billing.models.coupons.discount import Discount
-from billing.models.editing import totals_of
+from billing.models.coupons.discount import Discount, shares_of
 from billing.models.line import LineInput
 from billing.models.orders.base import OrderBase
 from billing.money import ZERO
@@ -107,7 +106,11 @@ class Planning(OrderBase):
 
     def amount_of(self, asked: list[LineInput], discount: Discount | None) -> Decimal:
         """What a payment that asks for these lines comes to, with tax."""
-        return totals_of(asked, shipping=ZERO, currency=self.currency, discount=discount)["total"]
+        shares = shares_of(discount, asked, self.currency)
+        amounts = (
+            line.amounts(self.currency, coupon=share) for line, share in zip(asked, shares, strict=True)
+        )
+        return sum((each.total for each in amounts), ZERO)
 
     def summarize(self) -> list[str]:
         """Set the cached words and amount from the lines and return the names of the columns to save."""
