@@ -29,6 +29,7 @@ class CouponField(forms.ModelChoiceField[Coupon]):
         super().__init__(
             queryset=Coupon.objects.for_issuing(),
             label=_("Coupon"),
+            empty_label=_("Choose a coupon"),
             error_messages={
                 "required": _("Coupon is missing: choose one."),
                 "invalid_choice": _("Coupon is “%(value)s”: it is not one that is issued now."),

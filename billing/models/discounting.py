@@ -103,13 +103,13 @@ class Discounting(InvoiceBase):
         self.give_back_coupon(by)
         self.coupon = now
         if discount:
-            self.redeem_coupon(at=timezone.now())
-            self.row.started_orders.carry_coupon(discount)
+            self.redeem_coupon(by, at=timezone.now())
+            self.row.started_orders.carry_coupon(by, discount)
         return discount
 
     # -- redeeming
 
-    def redeem_coupon(self, *, at: datetime) -> None:
+    def redeem_coupon(self, by: Actor, *, at: datetime) -> None:
         """Use its code up, if it has one, in the caller's transaction with this row locked.
 
         Does nothing when it was redeemed for this invoice before. Raises Invalid when it is used up, has
@@ -131,7 +131,7 @@ class Discounting(InvoiceBase):
             code.state = CodeState.REDEEMED
             code.save(update_fields=["state"])
         words = {"code": code, "coupon": coupon}
-        self._tell_coupon(None, "redeem_coupon", _now("Coupon code %(code)s redeemed: “%(coupon)s”.") % words)
+        self._tell_coupon(by, "redeem_coupon", _now("Coupon code %(code)s redeemed: “%(coupon)s”.") % words)
 
     def give_back_coupon(self, by: Actor) -> None:
         """Make its code usable again if it stands redeemed, in the caller's transaction with this row locked.

@@ -143,6 +143,13 @@ class CouponCode(Record):
         return self.expires_on or self.coupon.ends_on
 
     @property
+    def has_run_out(self) -> str:
+        """The reason why it is of no use any more, or nothing."""
+        if not self.last_on or not self.has_expired:
+            return ""
+        return _now("%(code)s expired on %(on)s.") % {"code": self, "on": date_format(self.last_on)}
+
+    @property
     def state_label(self) -> str:
         if self.state == CodeState.ISSUED and self.has_expired:
             return _now("Expired")
