@@ -36,6 +36,10 @@ class CouponField(forms.ModelChoiceField[Coupon]):
             },
         )
 
+    def to_python(self, value: Any) -> Coupon | None:
+        """Null characters name no coupon: Django would refuse them without a name for the field."""
+        return super().to_python(value.replace("\0", "") if isinstance(value, str) else value)
+
     def label_from_instance(self, obj: Coupon) -> str:
         return f"{obj.name} · {obj.off}"
 

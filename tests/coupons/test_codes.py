@@ -328,3 +328,13 @@ def test_support_is_told_whose_it_is(client: Client) -> None:
 
 def test_the_list_of_contacts_leads_there_with_its_search(desk: Client, ada: Contact) -> None:
     assert 'href="/coupons/issue/?q=ada"' in desk.get("/contacts/?q=ada&sort=-name").content.decode()
+
+
+@pytest.mark.parametrize("typed", ["", "0", "x", "\x00", "9" * 30, "<b>"])
+def test_what_is_no_coupon_is_refused_in_words(
+    desk: Client, thanks: Coupon, ada: Contact, typed: str
+) -> None:
+    for address in (f"/contacts/{ada.pk}/codes/new/", "/coupons/issue/"):
+        answer = desk.post(address, {"coupon": typed, "who": "all", "key": str(KEY)})
+        assert answer.status_code == 422
+        assert "Coupon is " in answer.content.decode()
