@@ -248,7 +248,14 @@ NOTICE_ACTIONS = by_name(
 """What can be done about a gateway's message."""
 
 CODE_ACTIONS = by_name(
-    Action("copy_code", _("Copy code"), frozenset({CodeState.ISSUED}), _("copied"), "copy_couponcode"),
+    Action(
+        "copy_code",
+        _("Copy code"),
+        frozenset({CodeState.ISSUED}),
+        _("copied"),
+        "copy_couponcode",
+        needs=("has_run_out",),
+    ),
     Action(
         "withdraw",
         _("Withdraw"),

@@ -123,6 +123,7 @@ HEAD = (
     Column("due_on", _("Due"), "due_on", day),
     *CONTACT,
     Column("currency", _("Currency"), "currency"),
+    Column("coupon_code", _("Coupon code"), "coupon_code_id"),
 )
 TAIL = (
     Column("external_ref", _("External reference"), "external_ref"),
@@ -172,6 +173,7 @@ LINES = Table(
         Column("quantity", _("Quantity"), "lines__quantity", number),
         Column("unit_price", _("Unit price"), "lines__unit_price", amount),
         Column("discount", _("Discount"), "lines__discount", amount),
+        Column("coupon_discount", _("Discount by coupon"), "lines__coupon_discount", amount),
         Column("net", _("Net"), "lines__net", amount),
         Column("tax_percent", _("Tax %"), "lines__tax_percent", number),
         Column("tax", _("Tax"), "lines__tax", amount),

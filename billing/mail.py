@@ -100,6 +100,9 @@ class InvoiceFacts:
     note: str
     invoice_link: str
     pay_link: str
+    coupon: str = ""
+    saved: Decimal = ZERO
+    """What the coupon took off, which the lines have taken off already."""
 
     @property
     def received(self) -> Decimal:
@@ -224,6 +227,7 @@ def _money_sentence(facts: InvoiceFacts) -> str:
 def figures_of(facts: InvoiceFacts) -> list[Figure]:
     """The amounts that matter, in the order in which they add up."""
     rows = [
+        (_now("Saved with %(code)s") % {"code": facts.coupon}, facts.saved, bool(facts.saved)),
         (_now("Total"), facts.total, True),
         (_now("Received"), facts.received, bool(facts.received)),
         (_now("Refunded"), -facts.refunded, bool(facts.refunded)),

@@ -24,7 +24,6 @@ from billing.models import Attempt, Event, Invoice
 from billing.models.coupons.discount import Discount
 from billing.models.editing import totals_of
 from billing.models.guard import AlreadyDone, Invalid, OneTimeKey, Refused
-from billing.models.spelling import shown
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 from contacts.models import Contact
@@ -229,7 +228,7 @@ class Editor:
         discount = self.discount
         sums = totals_of(self.lines.inputs, shipping=shipping, currency=currency, discount=discount)
         if discount:
-            self.lines.take_off(shown(discount.code), sums["coupons"], sums["lines"], currency)
+            self.lines.take_off(sums["coupons"], sums["lines"], currency)
         return Totals(
             total=sums["total"],
             currency=currency,
@@ -246,7 +245,7 @@ class Editor:
         )
 
     def _uncounted(self) -> Iterator[str]:
-        yield from self.header.errors.get("shipping", [])
+        yield from map(str, self.header.errors.get("shipping", []))
         if self.coupon_problem:
             yield self.coupon_problem
 

@@ -20,9 +20,8 @@ from billing.forms.fields import AmountField, PlainTextField, check_precision
 from billing.forms.ordering import OrderForm, card_choices, missed_field, quantity_field, shown, tax_choices
 from billing.forms.preview import Change, Preview
 from billing.forms.products import OffersProducts, ProductField
-from billing.models import Card, Product
+from billing.models import Card, LineInput, Product
 from billing.models.orders.steering import Taxation, left_out_words
-from billing.money import ZERO
 from billing.statuses import OrderStatus, PastDue
 
 KEPT = "kept"
@@ -118,16 +117,15 @@ class EditOrderForm(OffersProducts, OrderForm):
         quantity, price = self.current("quantity"), self.current("unit_price")
         if quantity is None or price is None:
             return self.order.amount
-        percent = self.taxes[self.current("tax") or ""][1].percent
-        first = money.line_amounts(
+        product, tax = self.current("product"), self.taxes[self.current("tax") or ""][1]
+        first = LineInput(
+            description="",
             quantity=quantity,
             unit_price=price,
-            discount=ZERO,
-            tax_percent=percent,
-            currency=self.order.currency,
+            product_id=product.pk if product else None,
+            tax_percent=tax.percent,
         )
-        others = self.order.regular_lines()[1:]
-        return sum((line.amounts(self.order.currency).total for line in others), first.total)
+        return self.order.amount_of([first, *self.order.regular_lines()[1:]], self.order.discount())
 
 
 class ChangeCardForm(OrderForm):

@@ -33,6 +33,10 @@ class RecordForm(forms.Form):
         self.record, self.user = record, user
         self.fields["key"].initial = uuid.uuid4
 
+    @property
+    def title(self) -> str:
+        return str(self.record)
+
     @classmethod
     def asked(cls) -> list[str]:
         """Names of the fields that the verb takes."""

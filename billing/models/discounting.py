@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db.models import F
@@ -35,6 +36,7 @@ from billing.models.coupons.redemption import STANDS, CouponRedemption
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
 from billing.models.spelling import spelt
+from billing.money import ZERO
 from billing.statuses import CodeState, InvoiceStatus
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ class Discounting(InvoiceBase):
     def was_paid(self) -> bool:
         """Whether money ever came for it, even if it went back since."""
         return bool(self.paid or self.refunded)
+
+    def coupon_taken(self) -> Decimal:
+        """What its coupon takes off in all, before tax. One query if it has one."""
+        if not self.coupon:
+            return ZERO
+        return sum(self.lines.values_list("coupon_discount", flat=True), ZERO)
 
     # -- while it is written
 
@@ -95,13 +103,13 @@ class Discounting(InvoiceBase):
         self.give_back_coupon(by)
         self.coupon = now
         if discount:
-            self.redeem_coupon(at=timezone.now())
-            self.row.started_orders.carry_coupon(discount)
+            self.redeem_coupon(by, at=timezone.now())
+            self.row.started_orders.carry_coupon(by, discount)
         return discount
 
     # -- redeeming
 
-    def redeem_coupon(self, *, at: datetime) -> None:
+    def redeem_coupon(self, by: Actor, *, at: datetime) -> None:
         """Use its code up, if it has one, in the caller's transaction with this row locked.
 
         Does nothing when it was redeemed for this invoice before. Raises Invalid when it is used up, has
@@ -123,7 +131,7 @@ class Discounting(InvoiceBase):
             code.state = CodeState.REDEEMED
             code.save(update_fields=["state"])
         words = {"code": code, "coupon": coupon}
-        self._tell_coupon(None, "redeem_coupon", _now("Coupon code %(code)s redeemed: “%(coupon)s”.") % words)
+        self._tell_coupon(by, "redeem_coupon", _now("Coupon code %(code)s redeemed: “%(coupon)s”.") % words)
 
     def give_back_coupon(self, by: Actor) -> None:
         """Make its code usable again if it stands redeemed, in the caller's transaction with this row locked.

@@ -36,7 +36,7 @@ class Recurring(Editing):
         if self.order_id is None:
             self.row.started_orders.start_from(self.row, by, at=at)
             if self.coupon:
-                self.row.started_orders.carry_coupon(CouponCode.discount_of(self.coupon))
+                self.row.started_orders.carry_coupon(by, CouponCode.discount_of(self.coupon))
 
     def tell_orders(self) -> None:
         """Let its orders follow what has become of it, in the caller's transaction with this row locked.

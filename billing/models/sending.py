@@ -89,7 +89,7 @@ class Sending(InvoiceBase):
             tell(self.row, by, "mail_not_written", Deed(text % {"kind": kind.label}))
 
     def facts(self) -> InvoiceFacts:
-        """What a mail may say about this invoice. Two queries."""
+        """What a mail may say about this invoice. Two queries, one more with a coupon."""
         lines = self.lines.order_by("position")[:LINES_IN_MAIL]
         return InvoiceFacts(
             name=str(self),
@@ -110,6 +110,8 @@ class Sending(InvoiceBase):
             note=self.note,
             invoice_link=self.invoice_link,
             pay_link=self.pay_link if self.is_owing else "",
+            coupon=self.coupon_shown,
+            saved=self.row.coupon_taken(),
         )
 
     def _payment_facts(self) -> list[PaymentFacts]:

@@ -28,6 +28,7 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
         "contact": found.contact,
         "started": found.started_orders.order_by("pk"),
         "lines": section("lines", found.lines.order_by("position", "id"), request.GET, found.line_count),
+        "saved": found.coupon_taken(),
         "payments": section("payments", found.payments.for_list(), request.GET),
         "commissions": section("commissions", found.commissions.for_list(), request.GET)
         if request.user.has_perm("billing.view_commission")

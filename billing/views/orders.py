@@ -14,6 +14,7 @@ from billing.actions import ORDER_ACTIONS, ORDER_STEPS, Action
 from billing.forms.begin import BeginForm
 from billing.forms.orders import ORDER_FORMS
 from billing.models import Order
+from billing.models.coupons.discount import shares_of
 from billing.views.access import DeskRequest, desk
 from billing.views.act import dialog
 from billing.views.answers import came_from
@@ -37,12 +38,17 @@ class OrderActionConverter:
 @desk("billing.view_order")
 def order(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Order.objects.select_related("contact", "card", "origin"), pk=pk)
-    lines, today = found.regular_lines(), timezone.localdate()
+    lines, today, discount = found.regular_lines(), timezone.localdate(), found.discount()
+    shares = shares_of(discount, lines, found.currency)
     context = {
         "order": found,
         "contact": found.contact,
-        "lines": [(line, line.amounts(found.currency).total) for line in lines],
-        "upcoming": found.upcoming(lines, today),
+        "lines": [
+            (line, share, line.amounts(found.currency, coupon=share).total)
+            for line, share in zip(lines, shares, strict=True)
+        ],
+        "discount": discount,
+        "upcoming": found.upcoming(lines, today, discount),
         "invoices": section("invoices", found.asked().for_list(), request.GET),
         "today": today,
         "events": section("events", found.events.for_timeline(), request.GET),

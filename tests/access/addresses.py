@@ -22,6 +22,7 @@ from billing.models import (
     Attempt,
     Bulk,
     Card,
+    CouponCode,
     Dispute,
     GatewayEvent,
     Invoice,
@@ -38,6 +39,7 @@ from billing.tasks import act_on_notices
 from contacts.models import Contact
 from tests.factories import (
     CardFactory,
+    CouponFactory,
     InvoiceFactory,
     OrderFactory,
     PaymentFactory,
@@ -94,6 +96,7 @@ class World:
     order: Order
     form: OrderForm
     submission: Submission
+    code: CouponCode
     page: str
     unmatched: UnmatchedMoney
     dispute: Dispute
@@ -117,7 +120,8 @@ class World:
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
         order, sent = OrderFactory.create(contact=contact), SubmissionFactory.create()
-        made = (contact, invoice, card, payment, attempt, mail, bulk, order, sent.form, sent)
+        code = CouponFactory.create(contact=contact).codes.get()
+        made = (contact, invoice, card, payment, attempt, mail, bulk, order, sent.form, sent, code)
         return cls(*made, page.ref, *told)
 
     def fill(self, address: Address, **other: str) -> str:
@@ -141,6 +145,7 @@ class World:
             "disputes": self.dispute,
             "notices": self.notice,
             "orders": self.order,
+            "codes": self.code,
         }
         record = records.get(address.route.partition("/")[0])
         return {

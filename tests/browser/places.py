@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Message
-from billing.models import GatewayEvent, Invoice, Job, Mail
+from billing.models import CouponCode, GatewayEvent, Invoice, Job, Mail
+from billing.models.spelling import new_code
 from billing.statuses import DisputeState, InvoiceStatus, OrderStatus, RefundRoute
 from billing.tasks import act_on_notices, tick
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
@@ -19,6 +20,7 @@ from tests.browser.stress import contact, invoice, invoice_with_everything, orde
 from tests.factories import (
     CardFactory,
     ContactFactory,
+    CouponFactory,
     InvoiceFactory,
     OrderFactory,
     PaymentFactory,
@@ -233,6 +235,23 @@ def dialog_record(desk: Page) -> None:
     desk.goto("/attention/")
     desk.get_by_role("link", name="Record the refund").first.click()
     expect(dialog(desk)).to_be_visible()
+
+
+@place("orders")
+def coupons_of_a_contact(desk: Page) -> None:
+    found = contact()
+    made = CouponFactory.create(name="G" * 100, amount=Decimal(987654321), contact=found, code=new_code())
+    CouponCode.objects.create(coupon=made, code="W" * 32, contact=found, issued_at=timezone.now())
+    desk.goto(tab(found) + "#coupons")
+
+
+@place("lists")
+def issue_codes_with_refusals(desk: Page) -> None:
+    contact()
+    CouponFactory.create(name="G" * 100, contact=ContactFactory.create())
+    desk.goto("/coupons/issue/")
+    desk.get_by_role("button", name="Issue to all").click()
+    expect(desk.locator(".error").first).to_be_visible()
 
 
 @place("lists")

@@ -17,7 +17,18 @@ from pytest_django import Settings
 
 from billing import books
 from billing.management.seeding import company, staff
-from billing.models import Attempt, Card, Dispute, Event, GatewayEvent, Invoice, Mail, Payment, UnmatchedMoney
+from billing.models import (
+    Attempt,
+    Card,
+    Coupon,
+    Dispute,
+    Event,
+    GatewayEvent,
+    Invoice,
+    Mail,
+    Payment,
+    UnmatchedMoney,
+)
 from billing.roles import ROLES
 from billing.statuses import AttemptState, DisputeState, InvoiceStatus
 from contacts.models import Contact
@@ -70,6 +81,15 @@ def test_everything_can_be_seen_somewhere(ada: Contact) -> None:
     assert any("🐝" in name for name in names)
     assert max(map(len, names)) > 150
     assert not Invoice.objects.filter(contact__name="Nora Newcomer").exists()
+
+
+def test_a_coupon_is_redeemed_and_codes_of_every_kind_are_on_the_tab(ada: Contact) -> None:
+    codes = ada.coupon_codes.order_by("id")
+    assert list(codes.values_list("state", flat=True)) == ["issued", "redeemed", "withdrawn", "issued"]
+    assert [code.has_expired for code in codes] == [True, False, False, False]
+    club = ada.orders.get(coupon_code__code="CLUB25")
+    assert set(club.invoices.values_list("total", flat=True)) == {club.amount}
+    assert Coupon.objects.filter(redeemed__gt=0).count() == 3
 
 
 def test_something_of_each_kind_needs_a_person(ada: Contact) -> None:

@@ -120,6 +120,12 @@ FORMS = [
         choices={"country": "Country"},
     ),
     form(
+        "withdraw a code",
+        lambda world: f"/codes/{world.code.pk}/withdraw/",
+        {"key": "", "reason": "Sent twice"},
+        texts={"reason": "Reason"},
+    ),
+    form(
         "void of many",
         lambda world: "/invoices/void/",
         {"key": "", "ids": "1", "reason": "Ordered twice"},

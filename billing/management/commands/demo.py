@@ -17,6 +17,7 @@ from django.utils import timezone
 from billing.gateways.sandbox.checks import is_switched_on
 from billing.management.seeding import company, staff
 from billing.management.seeding.catalogue import put_catalogue
+from billing.management.seeding.coupons import put_coupons
 from billing.management.seeding.forms import put_forms
 from billing.management.seeding.recurring import put_recurring
 from billing.management.seeding.teller import Teller
@@ -74,6 +75,7 @@ def _found_company() -> None:
     users = staff.put_staff()
     products = {product.sku: product for product in [*put_catalogue(), *put_recurring()]}
     put_forms(products)
+    put_coupons(products)
     company.put_customers(Teller(users["support"], users["manager"], products, timezone.now()))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.core.management.base import CommandError
 
-from billing.management.seeding import recurring, showcase, surprises
+from billing.management.seeding import coupons, recurring, showcase, surprises
 from billing.management.seeding.teller import (
     APPROVES,
     INSUFFICIENT,
@@ -120,6 +120,7 @@ def returned(teller: Teller, contact: Contact) -> Story:
 
 
 def overdue(teller: Teller, contact: Contact) -> Story:
+    teller.begin(coupons.in_spring(teller, contact))
     for days in (75, 41, 16):
         yield days
         invoice = teller.invoice(contact, [("LAN-01", 6), ("SRV-DL", 1)])

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from billing.management.seeding.coupons import CLUB
 from billing.management.seeding.teller import APPROVES, INSUFFICIENT, MASTERCARD, Story, Teller
 from billing.models import Card, LineInput, Order, Product, TaxRate
 from billing.models.terms import OrderTerms
@@ -64,11 +65,13 @@ def worker() -> Story:
 
 
 def member(teller: Teller, contact: Contact) -> Story:
-    """A subscription sold on an invoice, a plan that is paid off, and one that rests."""
+    """A subscription sold on an invoice with a coupon for all payments, a plan that is paid off, and one that
+    rests.
+    """
     teller.begin(course(teller, contact))
     teller.begin(resting(teller, contact))
     yield 158
-    invoice = teller.invoice(contact, [("CLU-MO", 1)])
+    invoice = teller.invoice(contact, [("CLU-MO", 1)], coupon=CLUB)
     teller.pay(invoice, contact.cards.get(is_default=True), send_receipt=True)
 
 

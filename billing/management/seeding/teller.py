@@ -91,13 +91,14 @@ class Teller:
         note: str = "",
         price: str = "",
         fee: str = "",
+        coupon: str = "",
     ) -> Invoice:
-        """``discount`` in per cent of each line; ``shipping`` in ``currency``.
+        """``discount`` in per cent of each line; ``shipping`` in ``currency``; ``coupon``: a code.
 
         ``price``: of a trial, in the place of the product's; ``fee``: for setting up, on a line of its own.
         """
         today = timezone.localdate()
-        header = Header(currency, today, today + timedelta(days=14), Decimal(shipping), note)
+        header = Header(currency, today, today + timedelta(days=14), Decimal(shipping), note, coupon=coupon)
         lines = [self._line(sku, Decimal(quantity), currency, discount) for sku, quantity in order]
         if price:
             lines = [line.at_price(Decimal(price)) for line in lines]

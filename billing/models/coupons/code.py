@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -20,7 +20,7 @@ from billing.actions import CODE_ACTIONS, CODE_PERMISSIONS
 from billing.models.coupons.coupon import Coupon
 from billing.models.coupons.discount import Discount, refused
 from billing.models.event import Event
-from billing.models.guard import Actor, Deed, Invalid, name_of, once
+from billing.models.guard import Actor, Deed, Invalid, OneTimeKey, name_of, once
 from billing.models.record import Record
 from billing.models.spelling import LONGEST, shown, spelt
 from billing.statuses import CodeState
@@ -117,7 +117,7 @@ class CouponCode(Record):
         ]
 
     def __str__(self) -> str:
-        return self.shown
+        return self.shown or _now("New code")
 
     # -- in words
 
@@ -143,6 +143,13 @@ class CouponCode(Record):
         return self.expires_on or self.coupon.ends_on
 
     @property
+    def has_run_out(self) -> str:
+        """The reason why it is of no use any more, or nothing."""
+        if not self.last_on or not self.has_expired:
+            return ""
+        return _now("%(code)s expired on %(on)s.") % {"code": self, "on": date_format(self.last_on)}
+
+    @property
     def state_label(self) -> str:
         if self.state == CodeState.ISSUED and self.has_expired:
             return _now("Expired")
@@ -156,7 +163,7 @@ class CouponCode(Record):
     # -- accepting what somebody typed
 
     @classmethod
-    def find(cls, typed: str) -> Self:
+    def find(cls, typed: str) -> CouponCode:
         """The code that was typed, in whatever case, with its coupon. Raises Invalid for none."""
         found = cls.objects.select_related("coupon").filter(code=spelt(typed)).first()
         if found is None:
@@ -211,6 +218,12 @@ class CouponCode(Record):
         return self.coupon.unusable(today)
 
     # -- what is done to it
+
+    def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
+        """That of a code that is still to be issued knows its contact."""
+        if self.pk:
+            return super().one_time_key(key, by, action)
+        return OneTimeKey(key, by, action, Q(contact=self.contact_id, invoice=None))
 
     def withdraw(self, by: Actor, *, reason: str, key: UUID | None = None) -> Event:
         """Let nobody redeem it any more. Raises NotAllowed, NotOffered, AlreadyDone, Invalid."""

@@ -80,7 +80,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         for order in self.unended().order_by("pk").locked():
             order.take_card(card)
 
-    def carry_coupon(self, discount: Discount) -> None:
+    def carry_coupon(self, by: Actor, discount: Discount) -> None:
         """Let the coupon of the invoice that starts these orders go along, if it is for all payments, in the
         caller's transaction. A flat one goes with the first order that it covers.
         """
@@ -88,7 +88,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
             return
         for order in self.unended().order_by("pk").locked():
             if any(discount.covers(line.product_id) for line in order.lines.all()):
-                order.take_coupon(discount)
+                order.take_coupon(by, discount)
                 if discount.kind == CouponKind.FLAT:
                     return
 

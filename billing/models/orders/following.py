@@ -109,13 +109,13 @@ class Following(Planning):
         text = _now("%(card)s came with the first invoice and is charged from now on.") % {"card": card}
         tell(self, None, "change_card", Deed(text))
 
-    def take_coupon(self, discount: Discount) -> None:
+    def take_coupon(self, by: Actor, discount: Discount) -> None:
         """Ask for less in every payment from now on, in the caller's transaction with this row locked."""
         self.coupon_code_id = discount.code
         self.store("coupon_code", *self.summarize())
         words = {"coupon": discount.words, "amount": self.show(self.amount)}
         text = _now("All payments with %(coupon)s: a regular one comes to %(amount)s.") % words
-        tell(self, None, "take_coupon", Deed(text, {"code": discount.code}))
+        tell(self, by, "take_coupon", Deed(text, {"code": discount.code}))
 
     def lose_coupon(self, by: Actor) -> None:
         """Ask for the full price from now on, in the caller's transaction with this row locked."""
