@@ -27,7 +27,9 @@ from billing.models import (
     Invoice,
     Mail,
     Order,
+    Partner,
     Payment,
+    Payout,
     UnmatchedMoney,
 )
 from billing.models.bulk import Plan
@@ -35,6 +37,7 @@ from billing.statuses import DisputeState
 from billing.tasks import act_on_notices
 from contacts.models import Contact
 from tests.factories import CardFactory, InvoiceFactory, OrderFactory, PaymentFactory, ProductFactory
+from tests.partners.desk import two_commissions
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 LOST = "4000000000000127"
@@ -83,6 +86,8 @@ class World:
     mail: Mail
     bulk: Bulk
     order: Order
+    partner: Partner
+    payout: Payout
     page: str
     unmatched: UnmatchedMoney
     dispute: Dispute
@@ -106,7 +111,8 @@ class World:
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
         order = OrderFactory.create(contact=contact)
-        return cls(contact, invoice, card, payment, attempt, mail, bulk, order, page.ref, *told)
+        partners = two_commissions(contact)
+        return cls(contact, invoice, card, payment, attempt, mail, bulk, order, *partners, page.ref, *told)
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -129,6 +135,9 @@ class World:
             "disputes": self.dispute,
             "notices": self.notice,
             "orders": self.order,
+            "partners": self.partner,
+            "programs": self.partner.program,
+            "payouts": self.payout,
         }
         record = records.get(address.route.partition("/")[0])
         return {
@@ -136,6 +145,7 @@ class World:
             "key": str(UUID(int=7)),
             "token": self.invoice.token,
             "ref": self.page,
+            "program": str(self.partner.program_id),
             "gateway": "sandbox",
             "action": "cancel" if address.name == "billing:order_act" else "void",
             "object_id": _key_of_a_record(address.route),

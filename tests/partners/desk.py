@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from billing.models import Commission, Invoice, LineInput, Partner, Product, record_referral
+from billing.models import Commission, Invoice, LineInput, Partner, Payout, Product, record_referral
 from billing.statuses import CommissionStatus, InvoiceStatus, PaymentMethod, RefundRoute
 from contacts.models import Contact
 from tests.factories import NOON, ContactFactory, InvoiceFactory, PartnerFactory, ProductFactory
@@ -69,3 +69,12 @@ def two_levels() -> tuple[Partner, Partner]:
     below = PartnerFactory.create(program=above.program)
     refer(below.contact, above)
     return below, above
+
+
+def two_commissions(contact: Contact) -> tuple[Partner, Payout]:
+    """The contact as a partner with a payout, and another commission that waits for approval."""
+    partner = PartnerFactory.create(contact=contact)
+    close(sale(partner))
+    pay_all(partner)
+    close(sale(partner))
+    return partner, partner.program.payouts.get()
