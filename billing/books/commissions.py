@@ -50,8 +50,8 @@ def _invoices_after(last: int) -> list[int]:
 
 
 def _of_place(rows: list[Commission]) -> Iterator[Problem]:
-    """The rows of a line, partner and level: all at one rate, and together what is due or nothing at all, as for
-    one who was the referrer once.
+    """The rows of a line, partner and level: all at one rate, and together what is due; or nothing at all, as
+    for one who was the referrer once.
     """
     first = rows[0]
     for row in rows:

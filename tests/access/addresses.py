@@ -105,13 +105,13 @@ class World:
         payment = PaymentFactory.create(invoice__contact=contact, method="cheque")
         invoice = InvoiceFactory.create(contact=contact)
         invoice.request_payment(None, recipient="ada@example.com", message="")
-        ProductFactory.create()
+        product = ProductFactory.create()
         page = SandboxGateway().card_page(key=uuid4(), return_url="/", cancel_url="/")
         plan = Plan.of(ACTIONS["void"], Invoice.objects.none(), by)
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
         order = OrderFactory.create(contact=contact)
-        partners = two_commissions(contact)
+        partners = two_commissions(contact, product)
         return cls(contact, invoice, card, payment, attempt, mail, bulk, order, *partners, page.ref, *told)
 
     def fill(self, address: Address, **other: str) -> str:

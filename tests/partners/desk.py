@@ -71,10 +71,10 @@ def two_levels() -> tuple[Partner, Partner]:
     return below, above
 
 
-def two_commissions(contact: Contact) -> tuple[Partner, Payout]:
+def two_commissions(contact: Contact, product: Product) -> tuple[Partner, Payout]:
     """The contact as a partner with a payout, and another commission that waits for approval."""
     partner = PartnerFactory.create(contact=contact)
-    close(sale(partner))
+    close(sale(partner, line(100, product)))
     pay_all(partner)
-    close(sale(partner))
+    close(sale(partner, line(100, product)))
     return partner, partner.program.payouts.get()
