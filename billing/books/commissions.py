@@ -64,7 +64,7 @@ def _of_place(rows: list[Commission]) -> Iterator[Problem]:
             if getattr(row, column) != computed:
                 yield _of(row, column, getattr(row, column), computed)
     counted = sum((row.amount for row in rows if row.is_counted), ZERO)
-    right = due(first.rate, Sold(first.line.net, first.line.quantity), first.invoice.kept())
+    right = due(first.rate, Sold(first.line.net, first.line.quantity), first.invoice.money_kept())
     if counted not in (ZERO, right):
         yield _of(rows[-1], "sum", counted, right)
 

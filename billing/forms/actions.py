@@ -411,7 +411,7 @@ class RerunCommissionsForm(ActionForm):
 
     def preview(self) -> Preview:
         differing = [claim for claim in self.claims if claim.difference]
-        ordered = [*differing, *(claim for claim in self.claims if not claim.difference)]
+        ordered = [*differing, *(claim for claim in self.claims if claim.due and not claim.difference)]
         words = {"invoice": self.invoice}
         return Preview(
             sentence=(

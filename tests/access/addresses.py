@@ -28,6 +28,7 @@ from billing.models import (
     Mail,
     Order,
     Partner,
+    PartnerProgram,
     Payment,
     Payout,
     UnmatchedMoney,
@@ -111,8 +112,13 @@ class World:
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
         order = OrderFactory.create(contact=contact)
-        partners = two_commissions(contact, product)
-        return cls(contact, invoice, card, payment, attempt, mail, bulk, order, *partners, page.ref, *told)
+        partner, payout = two_commissions(contact, product)
+        records = (contact, invoice, card, payment, attempt, mail, bulk, order, partner, payout)
+        return cls(*records, page.ref, *told)
+
+    def fresh_program(self) -> int:
+        """A program that the contact is not in yet."""
+        return PartnerProgram.objects.get_or_create(name="Neighbours")[0].pk
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""

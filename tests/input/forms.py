@@ -120,6 +120,19 @@ FORMS = [
         choices={"country": "Country"},
     ),
     form(
+        "enrolment",
+        lambda world: f"/contacts/{world.invoice.contact_id}/programs/{world.fresh_program()}/enrol/",
+        {"key": "", "code": "GRACE"},
+        texts={"code": "Code"},
+    ),
+    form(
+        "referrers",
+        lambda world: f"/contacts/{world.contact.pk}/programs/{world.fresh_program()}/referrers/",
+        {"key": "", "first": "", "last": "", "reason": "She said so"},
+        texts={"reason": "Reason"},
+        choices={"first": "First referrer", "last": "Last referrer"},
+    ),
+    form(
         "void of many",
         lambda world: "/invoices/void/",
         {"key": "", "ids": "1", "reason": "Ordered twice"},
@@ -142,5 +155,13 @@ LISTS = [
         amounts={"amount_min": "Amount from", "amount_max": "Amount to"},
         days={"date_from": "Date from", "date_to": "Date to"},
         choices={"currency": "Currency", "method": "Method"},
+    ),
+    form(
+        "commissions",
+        lambda world: "/commissions/",
+        {},
+        amounts={"amount_min": "Amount from", "amount_max": "Amount to"},
+        days={"date_from": "Date from", "date_to": "Date to"},
+        choices={"currency": "Currency", "status": "Status"},
     ),
 ]

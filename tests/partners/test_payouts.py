@@ -104,7 +104,7 @@ def test_the_file_says_whom_to_pay_what_and_is_noted(ada: Partner, client: Clien
     payout = Payout.objects.get()
     client.force_login(UserFactory.create(role="Billing manager"))
     response = client.get(f"/payouts/{payout.pk}/export/")
-    lines = b"".join(response).decode("utf-8-sig").split("\r\n")  # type: ignore[arg-type]
+    lines = b"".join(response).decode("utf-8-sig").split("\r\n")
     assert lines[0] == "payout,partner,email,company,code,program,commissions,amount,currency"
     assert lines[1] == f"{payout.pk},'=1+1,{ada.contact.email},,{ada.code},{ada.program},2,20.00,USD"
     assert ada.contact.events.filter(action="export").exists()

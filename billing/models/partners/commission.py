@@ -71,7 +71,7 @@ class CommissionQuerySet(models.QuerySet["Commission"]):
             return Sum("amount", filter=Q(**which), default=ZERO)
 
         earned = CommissionKind.COMMISSION
-        return list(
+        rows = (
             self.counted()
             .values("currency")
             .annotate(
@@ -83,6 +83,7 @@ class CommissionQuerySet(models.QuerySet["Commission"]):
             )
             .order_by("currency")
         )
+        return [dict(row) for row in rows]
 
 
 class Commission(Record):
