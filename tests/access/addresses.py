@@ -28,7 +28,6 @@ from billing.models import (
     Mail,
     Order,
     Partner,
-    PartnerProgram,
     Payment,
     Payout,
     UnmatchedMoney,
@@ -116,9 +115,10 @@ class World:
         records = (contact, invoice, card, payment, attempt, mail, bulk, order, partner, payout)
         return cls(*records, page.ref, *told)
 
-    def fresh_program(self) -> int:
-        """A program that the contact is not in yet."""
-        return PartnerProgram.objects.get_or_create(name="Neighbours")[0].pk
+    @property
+    def customer(self) -> int:
+        """A contact who came by the partner's link."""
+        return self.partner.commissions.latest("pk").invoice.contact_id
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""

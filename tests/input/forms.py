@@ -121,13 +121,12 @@ FORMS = [
     ),
     form(
         "enrolment",
-        lambda world: f"/contacts/{world.invoice.contact_id}/programs/{world.fresh_program()}/enrol/",
+        lambda world: f"/contacts/{world.customer}/programs/{world.partner.program_id}/enrol/",
         {"key": "", "code": "GRACE"},
-        texts={"code": "Code"},
     ),
     form(
         "referrers",
-        lambda world: f"/contacts/{world.contact.pk}/programs/{world.fresh_program()}/referrers/",
+        lambda world: f"/contacts/{world.contact.pk}/programs/{world.partner.program_id}/referrers/",
         {"key": "", "first": "", "last": "", "reason": "She said so"},
         texts={"reason": "Reason"},
         choices={"first": "First referrer", "last": "Last referrer"},

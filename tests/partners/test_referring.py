@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -50,7 +51,13 @@ def test_nobody_refers_themselves(ada: Partner) -> None:
 
 def test_staff_set_the_referrers_with_a_reason_that_is_kept(ada: Partner) -> None:
     contact, user = ContactFactory.create(), UserFactory.create(role="Billing manager")
-    asked = {"contact": contact, "first": ada, "last": None, "reason": "She said so", "at": NOON}
+    asked: dict[str, Any] = {
+        "contact": contact,
+        "first": ada,
+        "last": None,
+        "reason": "She said so",
+        "at": NOON,
+    }
     event = ada.program.set_referrers(user, seen="0.0", **asked)
     assert event.text == (
         f"Referrers in {ada.program}: first nobody, last nobody → first {ada}, last nobody."
