@@ -23,7 +23,7 @@ def line(price: str | int, product: Product | None = None, *, quantity: str = "1
 
 def sale(partner: Partner, *lines: LineInput, **more: Any) -> Invoice:
     """An open invoice of somebody whom ``partner`` led here: over 100, unless given."""
-    contact = ContactFactory.create()
+    contact = more.pop("contact", None) or ContactFactory.create()
     refer(contact, partner)
     return InvoiceFactory.create(contact=contact, lines=list(lines) or [line(100)], **more)
 
