@@ -18,10 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from billing import money
-from billing.forms.actions import MOST_COMMISSIONS
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.fields import PlainTextField
-from billing.forms.preview import Change, Preview
+from billing.forms.preview import MOST_COMMISSIONS, Change, Preview
 from billing.forms.records import RecordForm
 from billing.models import Commission, Event, Partner, PartnerProgram, Referral
 from billing.models.guard import Stale

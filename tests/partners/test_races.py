@@ -82,6 +82,17 @@ class TestRefundAgainstPayout:
         assert Payout.objects.get().total == 10
 
 
+class TestRefundAgainstApproval:
+    pytestmark = in_threads
+
+    def test_neither_waits_for_the_other_for_ever(self) -> None:
+        ada = PartnerFactory.create()
+        sold = close(sale(ada))
+        told = race(approve_all, lambda: give_back(fresh(sold), 40), owner=CommissionQuerySet, call="update")
+        assert told == ("done", "done")
+        assert rows(ada) == [("approved", "6")]
+
+
 class TestAllAtOnce:
     pytestmark = in_threads
 

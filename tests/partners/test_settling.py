@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing.models import Commission, Event, Invoice, Partner, PartnerProgram, ProgramRate
+from billing.models import Commission, Event, Header, Invoice, Partner, PartnerProgram, ProgramRate
 from billing.models.guard import AlreadyDone, NotOffered, Stale
 from billing.models.partners.settling import anew
 from billing.statuses import InvoiceStatus, PaymentMethod, Pays, RateKind
@@ -111,6 +111,13 @@ def test_the_invoice_of_an_order_earns_with_each_payment(ada: Partner) -> None:
     assert type(order).bill_next(NOON.replace(month=4)) is not None
     close(order.invoices.get())
     assert rows(ada) == [("pending", "3")]
+
+
+def test_an_edit_down_to_what_is_paid_earns_on_the_new_lines(ada: Partner) -> None:
+    invoice = sale(ada)
+    invoice.pay(None, source=PaymentMethod.CASH, amount=Decimal(60))
+    invoice.edit(None, header=Header.of(invoice), lines=[line(60)])
+    assert (fresh(invoice).status, rows(ada)) == (InvoiceStatus.CLOSED, [("pending", "6")])
 
 
 def test_what_costs_nothing_earns_nothing(ada: Partner) -> None:
