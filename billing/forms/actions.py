@@ -4,7 +4,7 @@ model's method.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -20,11 +20,11 @@ from billing import money
 from billing.forms.days import DayField
 from billing.forms.dialog import Dialog, Subject
 from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
-from billing.forms.preview import Change, Earned, Preview
+from billing.forms.preview import MOST_COMMISSIONS, Change, Earned, Preview, earned
 from billing.mail import Message
 from billing.models import Card, Invoice, Payment
 from billing.models.earning import digest
-from billing.models.partners.settling import Claim, Difference, changed
+from billing.models.partners.settling import Claim, changed
 from billing.models.refunding import Share, moves
 from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
 
@@ -53,23 +53,6 @@ class ActionForm(Dialog):
     def receipt_mail(self, wanted: Any, what: str) -> list[str]:
         email = self.invoice.contact.email
         return [_now("%(what)s to %(email)s") % {"what": what, "email": email}] if wanted and email else []
-
-
-MOST_COMMISSIONS = 50
-"""Lines of a dialog's table of commissions."""
-
-
-def earned(found: Iterable[Difference]) -> list[Earned]:
-    """What partners have now and afterwards; the sums of each."""
-    return [
-        Earned(
-            str(each.partner),
-            money.show(each.before, each.currency),
-            money.show(each.after, each.currency),
-            money.show(each.amount, each.currency) if each.amount else "",
-        )
-        for each in found
-    ]
 
 
 class AmountMixin(ActionForm):
@@ -411,7 +394,7 @@ class RerunCommissionsForm(ActionForm):
 
     def preview(self) -> Preview:
         differing = [claim for claim in self.claims if claim.difference]
-        ordered = [*differing, *(claim for claim in self.claims if not claim.difference)]
+        ordered = [*differing, *(claim for claim in self.claims if claim.due and not claim.difference)]
         words = {"invoice": self.invoice}
         return Preview(
             sentence=(

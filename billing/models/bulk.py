@@ -95,7 +95,7 @@ class Plan:
         """The same few queries for each portion of the invoices."""
         for first in range(0, len(self.ids), WORKED_OUT_AT_ONCE):
             part = Invoice.objects.in_bulk(self.ids[first : first + WORKED_OUT_AT_ONCE])
-            claims = anew({invoice: invoice.kept() for invoice in part.values()})
+            claims = anew({invoice: invoice.money_kept() for invoice in part.values()})
             for each in claims.values():
                 self.differences = combined(self.differences, each)
 

@@ -27,7 +27,7 @@ from billing.actions import Action
 from billing.forms.actions import FORMS, PAYMENT_FORMS
 from billing.forms.coupons import CODE_FORMS
 from billing.forms.orders import ORDER_FORMS
-from billing.models import CouponCode, Invoice, Order, Payment
+from billing.models import Commission, CouponCode, Invoice, Order, Payment
 from billing.templatetags.money import money, normal
 
 register = template.Library()
@@ -63,6 +63,14 @@ def payment_entries(payment: Payment, user: Any, way_back: str) -> list[Entry]:
 
 def order_entries(order: Order, user: Any, way_back: str) -> list[Entry]:
     return _of_order(order, order.available_actions(user), way_back)
+
+
+def commission_entries(commission: Commission, user: Any, way_back: str) -> list[Entry]:
+    base = reverse("billing:commissions")
+    return [
+        _entry(action, f"{base}{action.name}/?ids={commission.pk}", way_back, dialog=True)
+        for action in commission.available_actions(user)
+    ]
 
 
 def _of_order(order: Any, actions: Iterable[Action], way_back: str) -> list[Entry]:

@@ -103,7 +103,7 @@ def commissions(request: DeskRequest) -> HttpResponse:
     rows = cast("CommissionQuerySet", asked.rows).with_names()
     more = {
         "bulk_actions": _bulk_of(COMMISSION_ACTIONS, request),
-        "bulk_urls": {name: reverse(f"billing:commissions_{name}") for name in COMMISSION_ACTIONS},
+        "bulk_base": reverse("billing:commissions"),
         "programs": PartnerProgram.objects.order_by("name"),
     }
     return _list(request, asked, rows, "commissions", more)

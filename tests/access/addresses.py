@@ -29,7 +29,9 @@ from billing.models import (
     Mail,
     Order,
     OrderForm,
+    Partner,
     Payment,
+    Payout,
     Submission,
     UnmatchedMoney,
 )
@@ -46,6 +48,7 @@ from tests.factories import (
     ProductFactory,
     SubmissionFactory,
 )
+from tests.partners.desk import two_commissions
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 LOST = "4000000000000127"
@@ -97,6 +100,8 @@ class World:
     form: OrderForm
     submission: Submission
     code: CouponCode
+    partner: Partner
+    payout: Payout
     page: str
     unmatched: UnmatchedMoney
     dispute: Dispute
@@ -114,15 +119,21 @@ class World:
         payment = PaymentFactory.create(invoice__contact=contact, method="cheque")
         invoice = InvoiceFactory.create(contact=contact)
         invoice.request_payment(None, recipient="ada@example.com", message="")
-        ProductFactory.create()
+        product = ProductFactory.create()
         page = SandboxGateway().card_page(key=uuid4(), return_url="/", cancel_url="/")
         plan = Plan.of(ACTIONS["void"], Invoice.objects.none(), by)
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
         order, sent = OrderFactory.create(contact=contact), SubmissionFactory.create()
         code = CouponFactory.create(contact=contact).codes.get()
+        partner, payout = two_commissions(contact, product)
         made = (contact, invoice, card, payment, attempt, mail, bulk, order, sent.form, sent, code)
-        return cls(*made, page.ref, *told)
+        return cls(*made, partner, payout, page.ref, *told)
+
+    @property
+    def customer(self) -> int:
+        """A contact who came by the partner's link."""
+        return self.partner.commissions.latest("pk").invoice.contact_id
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -146,6 +157,9 @@ class World:
             "notices": self.notice,
             "orders": self.order,
             "codes": self.code,
+            "partners": self.partner,
+            "programs": self.partner.program,
+            "payouts": self.payout,
         }
         record = records.get(address.route.partition("/")[0])
         return {
@@ -156,6 +170,7 @@ class World:
             "slug": self.form.slug,
             "visit": str(self.submission.visit),
             "ref": self.page,
+            "program": str(self.partner.program_id),
             "gateway": "sandbox",
             "action": "cancel" if address.name == "billing:order_act" else "void",
             "object_id": _key_of_a_record(address.route),

@@ -12,9 +12,11 @@ from billing.actions import (
     ACTIONS,
     CODE_ACTIONS,
     CODE_STEPS,
+    COMMISSION_ACTIONS,
     ORDER_ACTIONS,
     ORDER_STEPS,
     PAYMENT_ACTIONS,
+    PROGRAM_ACTIONS,
     STEPS,
 )
 from billing.roles import ADMINISTRATOR, BILLING_MANAGER, ROLES, SUPPORT, VIEWER
@@ -23,7 +25,10 @@ from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
-TABLES = (ACTIONS, STEPS, PAYMENT_ACTIONS, ORDER_ACTIONS, ORDER_STEPS, CODE_ACTIONS, CODE_STEPS)
+TABLES = (
+    *(ACTIONS, STEPS, PAYMENT_ACTIONS, ORDER_ACTIONS, ORDER_STEPS, CODE_ACTIONS, CODE_STEPS),
+    *(COMMISSION_ACTIONS, PROGRAM_ACTIONS),
+)
 DEEDS = {action.codename for table in TABLES for action in table.values()}
 
 
@@ -89,7 +94,7 @@ def test_only_administrators_manage_users_and_products() -> None:
 
 def test_no_role_may_change_or_delete_a_record_of_money() -> None:
     held_by_any = set().union(*ROLES.values())
-    records = ("payment", "attempt", "event", "mail", "invoiceline")
+    records = ("payment", "attempt", "event", "mail", "invoiceline", "commission", "payout")
     assert not held_by_any & {
         f"billing.{verb}_{record}" for verb in ("add", "change", "delete") for record in records
     }

@@ -35,6 +35,7 @@ PRODUCT_TABLE = {
     "refund": {P},
     "void": {N, C, P, X, R, W},
     "write_off": {N, C},
+    "rerun_commissions": {P},
     "export": {D, N, C, P, X, R, V, W},
     "delete": {D},
     "copy_invoice_link": {N, C, P},
@@ -161,7 +162,7 @@ def test_an_action_that_does_not_exist_is_not_found(client: Client) -> None:
     client.force_login(UserFactory.create(role="Administrator"))
     invoice = InvoiceFactory.create()
 
-    for name in ("rerun_commissions", "issue", "close", "__class__"):
+    for name in ("rerun_commission", "issue", "close", "__class__"):
         assert client.post(f"/invoices/{invoice.pk}/{name}/").status_code == 404
 
 

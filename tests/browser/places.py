@@ -16,7 +16,7 @@ from billing.models.spelling import new_code
 from billing.statuses import DisputeState, InvoiceStatus, OrderStatus, RefundRoute
 from billing.tasks import act_on_notices, tick
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
-from tests.browser.stress import contact, invoice, invoice_with_everything, order
+from tests.browser.stress import contact, invoice, invoice_with_everything, order, partner
 from tests.factories import (
     CardFactory,
     ContactFactory,
@@ -362,3 +362,21 @@ def health(desk: Page) -> None:
     )
     InvoiceFactory.create().request_payment(None, recipient="ada@example.com", message="")
     desk.goto("/health/")
+
+
+@place("partners")
+def commissions_selected(desk: Page) -> None:
+    partner()
+    desk.goto("/commissions/?kind=commission")
+    desk.get_by_label("Select all commissions on this page").check()
+    expect(desk.locator(".bulk-bar")).to_be_visible()
+
+
+@place("partners")
+def referrals(desk: Page) -> None:
+    desk.goto(f"/contacts/{partner().contact_id}/referrals/")
+
+
+@place("partners")
+def rerun_of_commissions(desk: Page) -> None:
+    desk.goto(f"/invoices/{partner().commissions.latest('pk').invoice_id}/rerun_commissions/")

@@ -126,6 +126,18 @@ FORMS = [
         texts={"reason": "Reason"},
     ),
     form(
+        "enrolment",
+        lambda world: f"/contacts/{world.customer}/programs/{world.partner.program_id}/enrol/",
+        {"key": "", "code": "GRACE"},
+    ),
+    form(
+        "referrers",
+        lambda world: f"/contacts/{world.contact.pk}/programs/{world.partner.program_id}/referrers/",
+        {"key": "", "first": "", "last": "", "reason": "She said so"},
+        texts={"reason": "Reason"},
+        choices={"first": "First referrer", "last": "Last referrer"},
+    ),
+    form(
         "void of many",
         lambda world: "/invoices/void/",
         {"key": "", "ids": "1", "reason": "Ordered twice"},
@@ -148,5 +160,13 @@ LISTS = [
         amounts={"amount_min": "Amount from", "amount_max": "Amount to"},
         days={"date_from": "Date from", "date_to": "Date to"},
         choices={"currency": "Currency", "method": "Method"},
+    ),
+    form(
+        "commissions",
+        lambda world: "/commissions/",
+        {},
+        amounts={"amount_min": "Amount from", "amount_max": "Amount to"},
+        days={"date_from": "Date from", "date_to": "Date to"},
+        choices={"currency": "Currency", "status": "Status"},
     ),
 ]

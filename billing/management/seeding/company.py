@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.core.management.base import CommandError
 
-from billing.management.seeding import coupons, recurring, showcase, surprises
+from billing.management.seeding import coupons, partners, recurring, showcase, surprises
 from billing.management.seeding.teller import (
     APPROVES,
     INSUFFICIENT,
@@ -191,6 +191,7 @@ def put_customers(teller: Teller) -> None:
         teller.begin(story(teller, contact))
         if contact.name in recurring.STORIES:
             teller.begin(recurring.STORIES[contact.name](teller, contact))
+    teller.begin(partners.friends(teller))
     teller.begin(recurring.worker())
     teller.tell()
     Contact.objects.create(external_ref=_ref(len(CUSTOMERS) + 1), **NEWCOMER)
