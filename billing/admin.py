@@ -12,10 +12,9 @@ from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import NOTICE_ACTIONS
 from billing.models import (
     Attempt,
@@ -182,7 +181,7 @@ class GatewayEventAdmin(RecordAdmin):
         states: Counter[str] = Counter()
         for event in events:
             try:
-                event.replay(request.user, at=timezone.now())  # type: ignore[arg-type]  # nobody comes in unnamed
+                event.replay(request.user, at=clock.now())  # type: ignore[arg-type]  # nobody comes in unnamed
             except Refused as refusal:
                 messages.error(request, str(refusal))
             else:

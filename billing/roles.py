@@ -72,7 +72,7 @@ _ADMINISTRATOR = _MANAGER | {
     "billing.change_series",
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),
-    *("sandbox.view_dispute", "sandbox.change_dispute"),
+    *("sandbox.view_dispute", "sandbox.change_dispute", "sandbox.change_deskclock"),
     *(f"auth.{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("user", "group")),
 }
 

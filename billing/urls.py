@@ -1,11 +1,13 @@
 from django.urls import path, register_converter
 
+from billing.tasks import tick
 from billing.views import (
     act,
     attempts,
     attention,
     bulk,
     cards,
+    clock,
     editor,
     exports,
     health,
@@ -54,6 +56,7 @@ urlpatterns = [
     path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),
     path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
     path("health/", health.health, name="health"),
+    path("clock/", clock.page, {"run_jobs": tick}, name="clock"),
     path("attention/", attention.attention, name="attention"),
     path("unmatched/<int:pk>/match/", records.match, name="unmatched_match"),
     path("unmatched/<int:pk>/set-aside/", records.set_aside, name="unmatched_set_aside"),

@@ -12,11 +12,10 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.forms.days import DayField
 from billing.forms.dialog import Dialog, Subject
 from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
@@ -119,7 +118,7 @@ class PayForm(AmountMixin):
         source.choices = [*cards, *offline]
         usable = next((f"card:{card.pk}" for card in self.cards.values() if not card.has_expired), None)
         source.initial = usable or PaymentMethod.CHEQUE.value
-        self.fields["received_on"].initial = timezone.localdate
+        self.fields["received_on"].initial = clock.today
         self.offer_amount()
         self.offer_receipt()
 
@@ -136,8 +135,8 @@ class PayForm(AmountMixin):
         return self.cards[pk] if kind == PaymentMethod.CARD else PaymentMethod(kind)
 
     def clean_received_on(self) -> Any:
-        day = self.cleaned_data["received_on"] or timezone.localdate()
-        if day > timezone.localdate():
+        day = self.cleaned_data["received_on"] or clock.today()
+        if day > clock.today():
             raise ValidationError(_now("Date received is %(day)s: it is in the future.") % {"day": day})
         return day
 
@@ -168,7 +167,7 @@ class PayForm(AmountMixin):
             money=moving % words,
             mails=self.receipt_mail(self.current("send_receipt"), _now("Receipt")),
             undo=undo,
-            warnings=[*self._expiry(card), *self.invoice.cautions(amount, at=timezone.now())],
+            warnings=[*self._expiry(card), *self.invoice.cautions(amount, at=clock.now())],
         )
 
     def _expiry(self, card: Card | None) -> Iterator[str]:

@@ -9,11 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money, periods
+from billing import clock, money, periods
 from billing.actions import ACTIONS
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, PlainTextField, check_precision
@@ -196,7 +195,7 @@ class ResumeForm(OrderForm):
 
     def preview(self) -> Preview:
         order = self.order
-        step, on = order.resumes_on(periods.day_at(timezone.now(), order.here))
+        step, on = order.resumes_on(periods.day_at(clock.now(), order.here))
         left_out = step - order.next_step
         return Preview(
             sentence=_now("Go on with the payments of %(order)s.") % {"order": order},

@@ -21,7 +21,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
 from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.guard import Actor, Gone, NotAllowed, NotOffered, OneTimeKey, Refused, Stale, Viewer, may
@@ -200,7 +200,7 @@ class InvoiceBase(models.Model):
     charge_due_at = models.DateTimeField(_("charged by itself"), null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     issued_at = models.DateTimeField(_("issued"), null=True, editable=False)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
 
     if TYPE_CHECKING:
         lines: RelatedManager[InvoiceLine]

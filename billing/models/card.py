@@ -7,12 +7,11 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import gateways
+from billing import clock, gateways
 from billing.actions import UNENDED
 from billing.gateways import CardDetails, reason_of
 from billing.models.event import Event
@@ -65,7 +64,7 @@ class Card(models.Model):
     is_default = models.BooleanField(_("default"), default=False)
     last_used_at = models.DateTimeField(_("last used"), null=True)
     removed_at = models.DateTimeField(_("removed"), null=True)
-    created_at = models.DateTimeField(_("added"), auto_now_add=True)
+    created_at = models.DateTimeField(_("added"), default=clock.now, editable=False)
 
     objects = CardQuerySet.as_manager()
 
@@ -104,7 +103,7 @@ class Card(models.Model):
     @property
     def has_expired(self) -> bool:
         """As of today in the installation's time zone."""
-        return self.is_expired(timezone.localdate())
+        return self.is_expired(clock.today())
 
     @property
     def choice_label(self) -> str:
@@ -242,5 +241,5 @@ class Card(models.Model):
             action=action,
             text=text,
             key=key,
-            at=timezone.now(),
+            at=clock.now(),
         )

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.actions import ACTIONS
 from billing.models.base import InvoiceBase
 from billing.models.guard import Actor, Deed, guarded, tell
@@ -49,7 +49,7 @@ class Ending(InvoiceBase):
     @guarded("run_collections")
     def run_collections(self, by: Actor) -> Deed:
         """Hand the invoice over to Collections."""
-        return self.enter_collections(at=timezone.now())
+        return self.enter_collections(at=clock.now())
 
     def enter_collections(self, *, at: datetime) -> Deed:
         """The one way into Collections, in the caller's transaction with this row locked.

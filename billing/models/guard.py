@@ -13,9 +13,9 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, models, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.actions import ACTIONS, STEPS, Action
 from billing.models.event import Event
 
@@ -213,7 +213,7 @@ def tell(record: Record, by: Actor, action: Action | str, deed: Deed, *, key: UU
         text=deed.text,
         figures=deed.figures,
         key=key,
-        at=timezone.now(),
+        at=clock.now(),
         **record.timeline_of(),
         **deed.related,
     )

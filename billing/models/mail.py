@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.mail import Message
 from billing.models.guard import Actor
 from billing.statuses import MailKind, MailState
@@ -61,7 +61,7 @@ class MailQuerySet(models.QuerySet["Mail"]):
             text=message.text,
             html=message.html,
             made_by=by,
-            next_try_at=at or timezone.now(),
+            next_try_at=at or clock.now(),
         )
 
 
@@ -84,7 +84,7 @@ class Mail(models.Model):
     next_try_at = models.DateTimeField(_("next try"))
     sent_at = models.DateTimeField(_("sent"), null=True)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    made_at = models.DateTimeField(_("written"), auto_now_add=True)
+    made_at = models.DateTimeField(_("written"), default=clock.now, editable=False)
 
     objects = MailQuerySet.as_manager()
 

@@ -16,6 +16,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.models.attempt import Attempt
 from billing.models.attempts.base import GRACE
 from billing.models.base import InvoiceBase
@@ -109,7 +110,7 @@ class Visiting(InvoiceBase):
 
     def close_pages(self) -> None:
         """Close the customers' open payment pages; one that was completed just now is recorded instead."""
-        now = timezone.now()
+        now = clock.now()
         for attempt in self._open_pages():
             attempt.close_page(at=now)
 

@@ -10,11 +10,11 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing import clock
 from billing.gateways import reason_of
 from billing.models import Card, CardPage, Event
 from billing.models.guard import AlreadyDone, NotAllowed, Refused
@@ -45,7 +45,7 @@ def add(request: DeskRequest, pk: int) -> HttpResponse:
             key=key,
             return_url=request.build_absolute_uri(come_back),
             cancel_url=request.build_absolute_uri(back),
-            at=timezone.now(),
+            at=clock.now(),
         )
     except Exception as error:
         log.exception("The gateway opened no page for a card")
@@ -91,7 +91,7 @@ def make_default(request: DeskRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @desk("billing.change_card")
 def remove(request: DeskRequest, pk: int) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     return _change(request, pk, "remove", lambda card, key: card.remove(request.user, at=now, key=key))
 
 

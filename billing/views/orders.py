@@ -7,9 +7,9 @@ import functools
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing import clock
 from billing.actions import ORDER_ACTIONS, ORDER_STEPS, Action
 from billing.forms.begin import BeginForm
 from billing.forms.orders import ORDER_FORMS
@@ -37,7 +37,7 @@ class OrderActionConverter:
 @desk("billing.view_order")
 def order(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Order.objects.select_related("contact", "card", "origin"), pk=pk)
-    lines, today = found.regular_lines(), timezone.localdate()
+    lines, today = found.regular_lines(), clock.today()
     context = {
         "order": found,
         "contact": found.contact,

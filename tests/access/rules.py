@@ -63,6 +63,7 @@ RULES = {
     "billing:payments_export": BOTH,
     "billing:payment_refund": BOTH,
     "billing:health": READ,
+    "billing:clock": BOTH,
     "billing:attempt": READ,
     "billing:attempt_ask": POST,
     "billing:attempt_cancel": POST,

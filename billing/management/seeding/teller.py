@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import money
+from billing import clock, money
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.management.seeding.catalogue import WORTH
 from billing.models import Attempt, Card, GatewayEvent, Header, Invoice, LineInput, Payment, Product, Series
@@ -83,7 +83,7 @@ class Teller:
 
     def card(self, contact: Contact, number: str, *, years: int = 3) -> Card:
         """A card on file, typed in today; it expires so many ``years`` from now."""
-        today = timezone.localdate()
+        today = clock.today()
         details = SandboxGateway().store_card(
             number, exp_month=today.month, exp_year=today.year + years, today=today
         )
@@ -105,7 +105,7 @@ class Teller:
 
         ``price``: of a trial, in the place of the product's; ``fee``: for setting up, on a line of its own.
         """
-        today = timezone.localdate()
+        today = clock.today()
         header = Header(currency, today, today + timedelta(days=14), Decimal(shipping), note)
         lines = [self._line(sku, Decimal(quantity), currency, discount) for sku, quantity in order]
         if price:
@@ -119,7 +119,7 @@ class Teller:
     def invoice(self, contact: Contact, order: Order, **more: Any) -> Invoice:
         """A draft, issued at once; ``more`` as for :meth:`draft`."""
         invoice = self.draft(contact, order, **more)
-        invoice.issue(self.support, at=timezone.now())
+        invoice.issue(self.support, at=clock.now())
         return invoice
 
     def _line(self, sku: str, quantity: Decimal, currency: str, discount: int) -> LineInput:
@@ -152,7 +152,7 @@ class Teller:
                 source=source,
                 amount=Decimal(amount) if amount else invoice.balance,
                 reference=reference,
-                received_on=timezone.localdate(),
+                received_on=clock.today(),
                 send_receipt=send_receipt,
             )
 
@@ -174,11 +174,11 @@ class Teller:
     def hear(self) -> None:
         """Let the desk act on what the gateway tells."""
         with _quiet():
-            act_on_notices(timezone.now())
+            act_on_notices(clock.now())
 
     def try_again(self, event: GatewayEvent) -> None:
         with _quiet():
-            event.act(at=timezone.now())
+            event.act(at=clock.now())
 
     def let_wait(self, invoice: Invoice) -> None:
         """Leave an attempt in flight for the visitor to ask about: the worker would settle it in minutes."""
@@ -190,7 +190,7 @@ class Teller:
         with transaction.atomic():
             invoice.lock()
             invoice.sequence, invoice.number = Series.take()[0]
-            invoice.issued_at = timezone.now()
+            invoice.issued_at = clock.now()
             invoice.become(InvoiceStatus.DECLINED)
             payment = self._refusal(invoice)
             invoice.store("sequence", "number", "issued_at", "status", *invoice.recompute())
@@ -214,8 +214,8 @@ class Teller:
             gateway="sandbox",
             decline_code="generic_decline",
             decline_reason="The bank declined this card and gave no reason.",
-            received_on=timezone.localdate(),
-            made_at=timezone.now(),
+            received_on=clock.today(),
+            made_at=clock.now(),
         )
 
 

@@ -7,11 +7,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
-from billing import periods
+from billing import clock, periods
 from billing.actions import ACTIONS, ORDER_ACTIONS
 from billing.models.base import role_sentence
 from billing.models.card import Card
@@ -71,7 +70,7 @@ class Steering(Starting):
         self.lines.all().delete()
         self.put_lines([line, *others])
         if self.next_charge_on and next_charge_on and next_charge_on != self.next_charge_on:
-            self.check_first(next_charge_on, timezone.now())
+            self.check_first(next_charge_on, clock.now())
             self.anchor_on, self.next_step = next_charge_on, 0
         self.missed, self.send_invoices = missed, send_invoices
         self.store("missed", "send_invoices", *self.schedule(), *self.summarize())
@@ -110,7 +109,7 @@ class Steering(Starting):
         """Let the next run charge the invoices that are owed and wait for nothing, locked already."""
         waiting = [each for each in self.owed() if not each.awaiting_gateway and each.order_id]
         for invoice in waiting:
-            invoice.charge_due_at = timezone.now()
+            invoice.charge_due_at = clock.now()
             invoice.store("charge_due_at")
         return waiting
 
@@ -124,7 +123,7 @@ class Steering(Starting):
     @guarded("resume", ORDER_ACTIONS)
     def resume(self, by: Actor) -> Deed:
         """Go on with the first date that has not passed: dates that fell into the pause are left out."""
-        step, _on = self.resumes_on(periods.day_at(timezone.now(), self.here))
+        step, _on = self.resumes_on(periods.day_at(clock.now(), self.here))
         left_out, self.next_step = step - self.next_step, step
         self.become(OrderStatus.ACTIVE)
         self.become(self.standing(self.billed()))
@@ -172,7 +171,7 @@ class Steering(Starting):
 
     def _end(self) -> None:
         self.become(OrderStatus.CANCELLED)
-        self.ended_at = timezone.now()
+        self.ended_at = clock.now()
         self.next_charge_on = self.next_charge_at = None
         self.store("status", "ended_at", "next_charge_on", "next_charge_at")
 
