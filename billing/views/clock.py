@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.models import Count, Max
 from django.http import HttpResponse, HttpResponseRedirect
@@ -19,6 +19,11 @@ from billing.forms.clock import ClockForm
 from billing.gateways.sandbox import clock as desk_clock
 from billing.models import Event, Mail
 from billing.views.access import DeskRequest, desk, refused
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+    from billing.models.event import EventQuerySet
 
 A_WHILE = 2.0
 """Seconds that one request lets days pass for; the page then asks for more."""
@@ -38,8 +43,8 @@ NEWS = (
 
 
 class Figure(NamedTuple):
-    label: Any
-    count: int
+    label: StrOrPromise
+    times: int
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -81,7 +86,7 @@ def _shown(
     return render(request, "billing/clock.html", context, status=status)
 
 
-def _events(going: desk_clock.Journey) -> Any:
+def _events(going: desk_clock.Journey) -> EventQuerySet:
     return Event.objects.filter(pk__gt=going.events_before).for_timeline()
 
 
@@ -91,4 +96,4 @@ def _figures(going: desk_clock.Journey) -> list[Figure]:
     counts = dict(since.values_list("action").annotate(count=Count("pk")).order_by())
     figures = [Figure(label, counts.get(action, 0)) for action, label in NEWS]
     figures.append(Figure(_("E-mails written"), Mail.objects.filter(pk__gt=going.mails_before).count()))
-    return [figure for figure in figures if figure.count]
+    return [figure for figure in figures if figure.times]

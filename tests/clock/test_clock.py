@@ -172,13 +172,9 @@ def test_a_tick_at_a_moment_does_what_is_due_then_and_stamps_it_so(
     assert payment.received_on == at.date()
 
 
-def test_a_moment_without_a_zone_is_the_desks(settings: Any) -> None:
-    settings.TIME_ZONE = "Asia/Tokyo"
-    timezone.get_default_timezone.cache_clear()
-    try:
+def test_a_moment_without_a_zone_is_the_desks() -> None:
+    with timezone.override("Asia/Tokyo"):
         call_command("tick", "--at", in_days(5).replace(tzinfo=None).isoformat(), verbosity=0)
-    finally:
-        timezone.get_default_timezone.cache_clear()
     assert reads(in_days(5) - timedelta(hours=9))
 
 

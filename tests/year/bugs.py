@@ -10,7 +10,7 @@ from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Invoice, Order
 from tests.crash import bugs as crash_bugs
 
-ONE_IN = 7
+ONE_IN = 3
 
 
 def _plant_in_billing(error: int) -> None:

@@ -93,6 +93,7 @@ def live(sales: Sequence[Sale], year: Year, errors: Path) -> list[Deviation]:
     print(figures(sales, year.story))
     print(
         f"{workers.count} workers, {workers.kills} killed, {workers.ticks} ticks with work:"
-        f" {lived - began:.0f} s, the slowest day {year.story.slowest:.1f} s; looked through in {looked - lived:.0f} s"
+        f" {lived - began:.0f} s, the slowest day {year.story.slowest:.1f} s;"
+        f" looked through in {looked - lived:.0f} s"
     )
     return found

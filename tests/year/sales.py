@@ -115,13 +115,14 @@ def drawn(seed: int, number: int, first: date, days: int) -> Sale:
     dice = Random(f"{seed}/{number}")  # noqa: S311  # a draw that can be repeated
     by_invoice = dice.random() < 0.25
     (unit, every) = chosen(dice, RHYTHMS)
+    first_on, card = _first_on(dice, first, days), chosen(dice, CARDS)
     waits = chosen(dice, {(0, 0): 5, (14, 0): 2, (0, 10): 2, (7, 3): 1}) if by_invoice else (0, 0)
     trial_payments = 0 if waits[0] else chosen(dice, {0: 6, 1: 1, 2: 1})
     payments = dice.choice([1, 2, 3, 6, 12]) if dice.random() < 0.35 else None
     return Sale(
         number=number,
         by_invoice=by_invoice,
-        first_on=_first_on(dice, first, days),
+        first_on=first_on,
         every=every,
         unit=unit,
         payments=payments,
@@ -134,9 +135,9 @@ def drawn(seed: int, number: int, first: date, days: int) -> Sale:
         currency=chosen(dice, CURRENCIES),
         price=dice.randint(3, 400),
         sends=by_invoice or dice.random() < 0.8,
-        card=chosen(dice, CARDS),
+        card=card,
         expires=first + timedelta(days=dice.randrange(days)) if dice.random() < 0.05 else NEVER,
-        fates=tuple(sorted(_fates(dice, days), key=lambda fate: fate.day)),
+        fates=tuple(sorted(_fates(dice, card, first, first_on, days), key=lambda fate: fate.day)),
     )
 
 
@@ -149,7 +150,9 @@ def _first_on(dice: Random, first: date, days: int) -> date:
     return dice.choice(late) if late and dice.random() < 0.5 else day
 
 
-def _fates(dice: Random, days: int) -> Iterator[Fate]:
+def _fates(dice: Random, card: str, first: date, first_on: date, days: int) -> Iterator[Fate]:
+    if card == "uncharged-lost":  # the desk tries it again every hour
+        yield Fate((first_on - first).days + dice.randint(1, 9), Befalls.BANK, "approves")
     day = dice.randrange(1, days)
     match chosen(dice, FATES):
         case "pause":
@@ -163,10 +166,10 @@ def _fates(dice: Random, days: int) -> Iterator[Fate]:
             what = dice.choice([Befalls.NEW_CARD, Befalls.NEW_CARD_AT_ONCE])
             yield Fate(day, what, chosen(dice, LATER_CARDS))
         case "bank":
-            yield Fate(
-                day, Befalls.BANK, dice.choice(["insufficient", "declines", "stolen", "uncharged-lost"])
-            )
-            yield Fate(day + dice.randint(5, 60), Befalls.BANK, "approves")
+            worse = dice.choice(["insufficient", "declines", "stolen", "uncharged-lost"])
+            yield Fate(day, Befalls.BANK, worse)
+            longest = 9 if worse == "uncharged-lost" else 60
+            yield Fate(day + dice.randint(2, longest), Befalls.BANK, "approves")
 
 
 def chosen(dice: Random, weights: dict[T, int]) -> T:

@@ -164,7 +164,7 @@ def waiting() -> Iterator[tuple[str, str]]:
         yield WAITING, f"attempt {attempt.pk} of invoice {attempt.invoice_id}: {attempt.state}"
     for order in Order.objects.due(clock.now()):
         yield WAITING, f"order {order.pk} since {order.next_charge_at}"
-    for invoice in Invoice.objects.exclude(charge_due_at=None):
+    for invoice in Invoice.objects.filter(charge_due_at__lte=clock.now()):
         yield WAITING, f"the charge of {invoice} at {invoice.charge_due_at}"
     unsettled = Invoice.objects.filter(awaiting_gateway=True).annotate(
         confirmed=Count("attempts", filter=Q(attempts__state=AttemptState.NEEDS_ACTION))

@@ -24,7 +24,7 @@ from billing.tasks import tick
 from tests.crash.forks import fork
 from tests.mortal import die_with_parent
 
-NAP = 0.002
+NAP = 0.004
 """Seconds between two looks at what the others have come to."""
 PATIENCE = 600.0
 """Seconds after which the harness itself is taken to hang."""
