@@ -23,7 +23,7 @@ def _plant_in_billing(error: int) -> None:
             self.next_step += error
             self.store(*self.schedule())
 
-    Order.bill = billed_wrongly  # type: ignore[method-assign]
+    Order.bill = billed_wrongly  # type: ignore[assignment, method-assign]
 
 
 def asks_twice() -> None:
@@ -41,7 +41,7 @@ def mails_twice() -> None:
         queue(self, *given)
         queue(self, *given)
 
-    Invoice.queue_receipt = queued_twice  # type: ignore[method-assign]
+    Invoice.queue_receipt = queued_twice  # type: ignore[assignment, method-assign]
 
 
 def charges_twice() -> None:

@@ -58,10 +58,9 @@ def calendars(sales: Sequence[Sale], story: Story) -> Iterator[tuple[str, str]]:
         assert period is not None
         asked[order].append(Asked(period, on))
     for sale in sales:
-        order = story.orders.get(sale.number)
-        if order is not None:
-            wanted = expected(sale, story.of(sale))
-            for kind, words in compared(wanted, asked[order]):
+        if sale.number in story.orders:
+            order = story.orders[sale.number]
+            for kind, words in compared(expected(sale, story.of(sale)), asked[order]):
                 yield kind, f"sale {sale.number} ({sale.kind}), order {order}: {words}"
 
 
@@ -104,9 +103,9 @@ def money() -> Iterator[tuple[str, str]]:
     for invoice, amount in taken.items():
         if amount > total_of[invoice]:
             yield CHARGED_TWICE, f"invoice {invoice}: {amount} taken, {total_of[invoice]} asked for"
-    for key in recorded.keys() | charged.keys():
-        here, there = recorded.get(key, Decimal(0)) if key else Decimal(0), charged.get(key, Decimal(0))
-        if here != there and key in invoice_of:
+    for key in invoice_of:
+        here, there = recorded[key], charged[key]
+        if here != there:
             yield NOT_CHARGED if here > there else NOT_RECORDED, f"key {key}: {there} there, {here} here"
 
 
