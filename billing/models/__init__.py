@@ -17,6 +17,8 @@ from billing.models.orders.line import OrderLine
 from billing.models.orders.order import Order
 from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
+from billing.models.recharging.schedule import RechargeSchedule
+from billing.models.recharging.settings import RechargeSettings
 from billing.models.series import Series
 from billing.models.unmatched import UnmatchedMoney
 
@@ -39,6 +41,8 @@ __all__ = [
     "OrderLine",
     "Payment",
     "Product",
+    "RechargeSchedule",
+    "RechargeSettings",
     "Series",
     "TaxRate",
     "UnmatchedMoney",

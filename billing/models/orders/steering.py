@@ -97,7 +97,7 @@ class Steering(Starting):
         before = self.card or _now("no card")
         self.card = check_card(card, self.contact)
         self.store("card")
-        retried = self._charge_what_is_owed() if charge_now and card else []
+        retried = self._collect_from(card, charge_now=charge_now)
         self.lock()
         words = {"before": before, "after": self.card or _now("no card")}
         text = _now("Card changed: %(before)s → %(after)s.") % words
@@ -106,13 +106,20 @@ class Steering(Starting):
             text += " " + _now("Charged again: %(numbers)s.") % {"numbers": numbers}
         return Deed(text, {"card": str(words["after"])})
 
-    def _charge_what_is_owed(self) -> list[Invoice]:
-        """Let the next run charge the invoices that are owed and wait for nothing, locked already."""
-        waiting = [each for each in self.owed() if not each.awaiting_gateway and each.order_id]
-        for invoice in waiting:
-            invoice.charge_due_at = timezone.now()
-            invoice.store("charge_due_at")
-        return waiting
+    def _collect_from(self, card: Card | None, *, charge_now: bool) -> list[Invoice]:
+        """Let what is in Collections be retried with the new card, and the next run charge what is owed and
+        waits for nothing when it is to ``charge_now``; which that is. The invoices are locked already.
+        """
+        now, charged = timezone.now(), []
+        for invoice in self.owed():
+            invoice.collect_from(card, at=now)
+            can_be = not invoice.awaiting_gateway and (invoice.order_id or invoice.is_in_collections)
+            if charge_now and card and can_be:
+                invoice.charge_due_at = now
+                charged.append(invoice)
+            if invoice.is_in_collections or invoice in charged:
+                invoice.store("charge_due_at")
+        return charged
 
     @guarded("pause", ORDER_ACTIONS)
     def pause(self, by: Actor) -> Deed:
