@@ -28,7 +28,6 @@ from billing.models import Card, Invoice, Payment
 from billing.models.refunding import Share, moves
 from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
 
-
 EXPIRED = _("This card has expired; the charge will probably be declined.")
 
 

@@ -2,10 +2,12 @@
 
 import django.db.models.deletion
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 from django.utils import timezone
 
 
-def keep_as_they_are(apps, schema_editor):
+def keep_as_they_are(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """What is in Collections already was promised no retries: none begin by themselves, and nothing ends it."""
     now = timezone.now()
     waiting = apps.get_model("billing", "Invoice").objects.filter(status="collections").order_by("pk")

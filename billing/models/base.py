@@ -77,6 +77,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def unpaid(self) -> InvoiceQuerySet:
         return self.filter(status__in=OWING)
 
+    def in_collections_of(self, contact: Contact) -> InvoiceQuerySet:
+        """The oldest first."""
+        return self.filter(contact=contact, status=InvoiceStatus.COLLECTIONS).order_by("pk")
+
     def charge_due(self, at: datetime) -> InvoiceQuerySet:
         """Invoices that the desk charges by itself now, the longest waiting first."""
         return self.filter(charge_due_at__lte=at).order_by("charge_due_at", "id")

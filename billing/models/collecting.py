@@ -20,7 +20,8 @@ from django.utils.translation import gettext as _now
 from billing import periods
 from billing.models.card import Card
 from billing.models.ending import Ending
-from billing.models.guard import Actor, AlreadyDone, Deed, Refused, guarded, tell
+from billing.models.event import Event
+from billing.models.guard import Actor, AlreadyDone, Deed, NotOffered, Refused, guarded, once, tell
 from billing.models.recharging.schedule import RechargeSchedule, here
 from billing.models.recharging.settings import NAME, RechargeSettings
 from billing.statuses import AttemptKind, AttemptState, InvoiceStatus, Stopped
@@ -128,7 +129,7 @@ class Collecting(Ending):
     def other_cards(self, schedule: RechargeSchedule) -> list[Card]:
         """Cards on file that could be charged and are not retried."""
         today = timezone.localdate()
-        cards = Card.objects.on_file(self.contact).exclude(pk=schedule.card_id)
+        cards = Card.objects.on_file(self.contact).exclude(pk=schedule.card_id or 0)
         return [card for card in cards if not card.cannot_be_charged(today)]
 
     # -- on
@@ -310,20 +311,29 @@ def _refuses_for_good(attempt: Attempt, schedule: RechargeSchedule) -> bool:
     return hard and attempt.card_id is not None and attempt.card_id == schedule.card_id
 
 
-def retry_all(
-    by: Actor, invoices: Collection[Invoice], *, card: Card, key: UUID
-) -> tuple[list[Invoice], list[tuple[Invoice, str]]]:
-    """Retry each of them with the card, in a transaction of its own: those that were, and the others with
-    the reason. The same key a second time does nothing more.
+def retry_all(by: Actor, invoices: Collection[Invoice], *, card: Card, key: UUID) -> Event:
+    """Retry each of them with the card, in a transaction of its own; the event says which, and why not the
+    others. Raises NotOffered when none could be, and AlreadyDone.
     """
+    used_once = card.one_time_key(key, by, "retry_card")
+    used_once.refuse_used()
     done, refused = [], []
     for invoice in invoices:
         try:
             invoice.retry(by, card=card, key=uuid.uuid5(key, str(invoice.pk)))
         except AlreadyDone:
-            done.append(invoice)
+            done.append(str(invoice))
         except Refused as refusal:
-            refused.append((invoice, str(refusal)))
+            refused.append(str(refusal))
         else:
-            done.append(invoice)
-    return done, refused
+            done.append(str(invoice))
+    if not done:
+        raise NotOffered(" ".join(refused))
+    text = _now("%(card)s is charged now for %(numbers)s.")
+    words = {"card": card, "numbers": get_text_list(done, _now("and"))}
+
+    def note() -> Event:
+        used_once.refuse_used()
+        return card.note(by, "retry_card", " ".join([text % words, *refused]), key)
+
+    return once(used_once, note)

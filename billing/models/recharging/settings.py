@@ -117,10 +117,10 @@ class RechargeSettings(RechargeTerms):
 
     def _faults(self) -> Iterator[tuple[str, str]]:
         every, days, most = self.every_days, self.for_days, self.most_retries
-        if every is not None and every < 1:
+        if every < 1:
             rule = _now("Retry every … days is %(every)s: it must be at least 1.")
             yield "every_days", rule % {"every": every}
-        if every and days is not None and not every <= days <= MOST_DAYS:
+        if every and not every <= days <= MOST_DAYS:
             rule = _now(
                 "For … days is %(days)s: it must be at least %(every)s, for one retry, and at most %(most)s."
             )
