@@ -19,6 +19,7 @@ from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
 from billing.models.series import Series
 from billing.models.unmatched import UnmatchedMoney
+from billing.models.wording import EmailTemplate, MailSettings
 
 __all__ = [
     "Attempt",
@@ -27,6 +28,7 @@ __all__ = [
     "CardPage",
     "Customer",
     "Dispute",
+    "EmailTemplate",
     "Event",
     "GatewayEvent",
     "Header",
@@ -35,6 +37,7 @@ __all__ = [
     "Job",
     "LineInput",
     "Mail",
+    "MailSettings",
     "Order",
     "OrderLine",
     "Payment",

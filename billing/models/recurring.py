@@ -13,7 +13,7 @@ from billing import periods
 from billing.models.editing import Editing, Header
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
-from billing.statuses import AttemptState, InvoiceStatus, MailKind
+from billing.statuses import AttemptState, InvoiceStatus
 
 if TYPE_CHECKING:
     from billing.models.attempt import Attempt
@@ -63,10 +63,6 @@ class Recurring(Editing):
         invoice.charge_due_at = at
         tell(invoice, None, "issue", invoice._number(at))
         return invoice
-
-    def queue_request(self) -> None:
-        """Ask the contact for payment, in the caller's transaction. One without e-mail is not asked."""
-        self.row.queue_beside(None, MailKind.UNPAID_INVOICE, self.row.payment_request)
 
     # -- charging by itself
 
@@ -119,7 +115,7 @@ class Recurring(Editing):
         the caller's transaction.
         """
         if self.is_by_itself(attempt) and attempt.state == AttemptState.NEEDS_ACTION:
-            self.queue_request()
+            self.row.queue_request()
 
     def take_charge_over(self, attempt: Attempt, *, at: datetime) -> None:
         """What the orders make of a charge that was booked, in the caller's transaction."""
