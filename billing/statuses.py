@@ -106,6 +106,11 @@ class MailKind(TextChoices):
     UNPAID_INVOICE = "unpaid_invoice", _("Unpaid invoice")
     RECEIPT = "receipt", _("Receipt")
     REFUND_RECEIPT = "refund_receipt", _("Refund receipt")
+    PAYMENT_FAILED = "payment_failed", _("Payment failed")
+    RECOVERED = "recovered", _("Payment recovered")
+    CARD_EXPIRING = "card_expiring", _("Card expiring")
+    ORDER_CANCELLED = "order_cancelled", _("Subscription cancelled")
+    WRITTEN_OFF = "written_off", _("Written off")
 
 
 class MailState(TextChoices):

@@ -21,6 +21,7 @@ from billing.models.recharging.schedule import RechargeSchedule
 from billing.models.recharging.settings import RechargeSettings
 from billing.models.series import Series
 from billing.models.unmatched import UnmatchedMoney
+from billing.models.wording import EmailTemplate, MailSettings
 
 __all__ = [
     "Attempt",
@@ -29,6 +30,7 @@ __all__ = [
     "CardPage",
     "Customer",
     "Dispute",
+    "EmailTemplate",
     "Event",
     "GatewayEvent",
     "Header",
@@ -37,6 +39,7 @@ __all__ = [
     "Job",
     "LineInput",
     "Mail",
+    "MailSettings",
     "Order",
     "OrderLine",
     "Payment",

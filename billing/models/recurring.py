@@ -14,7 +14,7 @@ from billing.models.collecting import Collecting
 from billing.models.editing import Editing, Header
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
-from billing.statuses import AttemptState, InvoiceStatus, MailKind
+from billing.statuses import AttemptState, InvoiceStatus
 
 if TYPE_CHECKING:
     from billing.models.attempt import Attempt
@@ -65,10 +65,6 @@ class Recurring(Collecting, Editing):
         invoice.charge_due_at = at
         tell(invoice, None, "issue", invoice._number(at))
         return invoice
-
-    def queue_request(self) -> None:
-        """Ask the contact for payment, in the caller's transaction. One without e-mail is not asked."""
-        self.row.queue_beside(None, MailKind.UNPAID_INVOICE, self.row.payment_request)
 
     # -- charging by itself
 
@@ -136,7 +132,7 @@ class Recurring(Collecting, Editing):
         the caller's transaction.
         """
         if self.is_by_itself(attempt) and attempt.state == AttemptState.NEEDS_ACTION:
-            self.queue_request()
+            self.row.queue_request()
 
     def take_charge_over(self, attempt: Attempt, *, at: datetime) -> None:
         """What its orders and its schedule make of a charge that was booked, in the caller's transaction."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
-from billing import periods
+from billing import mail, periods
 from billing.actions import ACTIONS, ORDER_ACTIONS
 from billing.models.base import role_sentence
 from billing.models.card import Card
@@ -20,8 +20,9 @@ from billing.models.guard import Actor, Deed, NotAllowed, Stale, guarded, may
 from billing.models.invoice import Invoice
 from billing.models.line import LineInput
 from billing.models.orders.starting import Starting, check_card
+from billing.models.posting import post
 from billing.models.product import Product
-from billing.statuses import OrderStatus, PastDue
+from billing.statuses import MailKind, OrderStatus, PastDue
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -161,6 +162,7 @@ class Steering(Starting):
     @guarded("cancel", ORDER_ACTIONS)
     def _cancel(self, by: Actor, *, reason: str) -> Deed:
         self._end()
+        self.queue_cancelled()
         text = _now("Cancelled: nothing more is asked for.")
         return Deed(_with_reason(text, reason), {"status": self.status, "reason": reason})
 
@@ -171,6 +173,7 @@ class Steering(Starting):
         for invoice in owed:
             invoice.forgive(by, reason=reason or _now("%(order)s was cancelled") % {"order": self})
         self.lock()
+        self.queue_cancelled()
         text = _now("Cancelled: nothing more is asked for.")
         if owed:
             numbers = ", ".join(map(str, owed))
@@ -182,6 +185,22 @@ class Steering(Starting):
         self.ended_at = timezone.now()
         self.next_charge_on = self.next_charge_at = None
         self.store("status", "ended_at", "next_charge_on", "next_charge_at")
+
+    def queue_cancelled(self) -> None:
+        """Tell the contact, once, in the caller's transaction with this row locked. One without e-mail is not
+        told.
+        """
+        post(
+            self,
+            self.row,
+            None,
+            MailKind.ORDER_CANCELLED,
+            lambda: mail.order_cancelled(
+                self.facts(), contact_name=self.contact.name, owed=[each.facts() for each in self.owed()]
+            ),
+            to=self.contact.email,
+            cause=f"order_cancelled:order:{self.pk}",
+        )
 
     # -- what is owed
 
