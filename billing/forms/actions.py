@@ -175,10 +175,17 @@ class PayForm(AmountMixin):
             deed=deed % words,
             changes=self.change_to(status, left),
             money=moving % words,
-            mails=self.receipt_mail(self.current("send_receipt"), _now("Receipt")),
+            mails=self._mails(is_all=not left),
             undo=undo,
             warnings=[*self._expiry(card), *self.invoice.cautions(amount, at=timezone.now())],
         )
+
+    def _mails(self, *, is_all: bool) -> list[str]:
+        """The mail that tells of a recovery takes the place of the receipt."""
+        schedule = self.invoice.schedule() if is_all else None
+        if schedule and schedule.mails_recovered:
+            return self.receipt_mail(schedule, _now("The news that it is paid after all"))
+        return self.receipt_mail(self.current("send_receipt"), _now("Receipt"))
 
     def _expiry(self, card: Card | None) -> Iterator[str]:
         if card and card.has_expired:

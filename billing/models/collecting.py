@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
@@ -64,6 +65,9 @@ class Collecting(Ending):
     class Meta:
         abstract = True
 
+    tells_recovery = False
+    """Whether a mail of this moment says that a payment which had failed has come: it is the receipt, too."""
+
     @property
     def is_in_collections(self) -> bool:
         return self.status == InvoiceStatus.COLLECTIONS
@@ -102,6 +106,7 @@ class Collecting(Ending):
             **RechargeSettings.current().terms(),
             invoice=self.row,
             card=card,
+            declined=declined,
             entered_at=at,
             entered_on=today,
         )
@@ -176,7 +181,8 @@ class Collecting(Ending):
         return declined.filter(started_by=None, page_ref="").count()
 
     def charges_of(self, schedule: RechargeSchedule) -> models.QuerySet[Attempt]:
-        return self.attempts.filter(kind=AttemptKind.CHARGE, started_at__gte=schedule.entered_at)
+        """Those since it entered Collections."""
+        return self.attempts.filter(kind=AttemptKind.CHARGE, started_at__gt=schedule.entered_at)
 
     def go_on_collecting(self, attempt: Attempt, *, at: datetime) -> None:
         """Put down what comes after a charge that was booked, in the caller's transaction with this row
@@ -185,6 +191,25 @@ class Collecting(Ending):
         if self.is_in_collections:
             self.plan_retry(attempt, at=at)
             self.store("charge_due_at")
+            self._tell_of_failure(attempt, first=False)
+
+    def enter_declined(self, attempt: Attempt | None, *, at: datetime) -> None:
+        """Enter Collections with a charge that the desk made by itself, or without one when there was no
+        card to charge, in the caller's transaction.
+        """
+        tell(self.row, None, "run_collections", self.enter_collections(at=at))
+        self._tell_of_failure(attempt, first=True)
+
+    def _tell_of_failure(self, attempt: Attempt | None, *, first: bool) -> None:
+        """Write to the customer, as the settings have it, about a charge that nobody made by hand."""
+        schedule = self.schedule()
+        if schedule is None or not (schedule.mails_first_failure if first else schedule.mails_each_failure):
+            return
+        if attempt is None:
+            self.row.queue_request()
+        elif attempt.state == AttemptState.DECLINED and self.is_retry(attempt):
+            next_on = periods.day_at(self.charge_due_at, here()) if self.charge_due_at else None
+            self.row.queue_payment_failed(attempt, next_try_on=next_on, first=first)
 
     def plan_retry(self, attempt: Attempt, *, at: datetime) -> None:
         """Put down when the card is charged again, or that it is not, for the caller to store.
@@ -251,6 +276,9 @@ class Collecting(Ending):
             return
         schedule.left_at, schedule.left_as, schedule.end_due_at = timezone.now(), self.status, None
         schedule.save(update_fields=["left_at", "left_as", "end_due_at"])
+        if self.status == InvoiceStatus.CLOSED and schedule.mails_recovered and self.contact.email:
+            self.row.queue_recovered()
+            self.tells_recovery = True
 
     def end_retries(self, *, at: datetime) -> None:
         """Carry out what the settings say of the end, once the caller has claimed it.
@@ -265,7 +293,10 @@ class Collecting(Ending):
 
     @guarded("write_off")
     def _write_off_at_the_end(self, by: Actor) -> Deed:
+        schedule = self.schedule()
         deed = self._as_bad_debt(_now("its card was charged again without success"))
+        if schedule and schedule.mails_written_off:
+            self.row.queue_written_off_notice()
         return replace(deed, actor_name=str(NAME))
 
     def _stay_for_good(self, *, seen: int) -> None:
@@ -288,10 +319,9 @@ class Collecting(Ending):
         schedule = self.schedules.select_related("card").order_by("-id").first()
         if schedule is None:
             return None
-        charges = self.charges_of(schedule).exclude(state=AttemptState.PAGE_OPEN)
+        attempts = self._told_of(schedule)
         if schedule.left_at:
-            charges = charges.filter(started_at__lte=schedule.left_at)
-            return Stay(schedule, list(charges.select_related("card").order_by("id")), [], [], "")
+            return Stay(schedule, attempts, [], [], "")
         made = self._retries_made(schedule)
         to_come = []
         if self.charge_due_at:
@@ -299,11 +329,19 @@ class Collecting(Ending):
             to_come = [first, *schedule.retries.after(first, made=made + 1)]
         return Stay(
             schedule,
-            list(charges.select_related("card").order_by("id")),
+            attempts,
             to_come,
             self.other_cards(schedule),
             schedule.outlook(self.charge_due_at, made=made),
         )
+
+    def _told_of(self, schedule: RechargeSchedule) -> list[Attempt]:
+        """The charge that led into Collections, and those that followed while it was there."""
+        since = Q(kind=AttemptKind.CHARGE, started_at__gt=schedule.entered_at)
+        if schedule.left_at:
+            since &= Q(started_at__lte=schedule.left_at)
+        found = self.attempts.filter(since | Q(pk=schedule.declined_id))
+        return list(found.exclude(state=AttemptState.PAGE_OPEN).select_related("card").order_by("id"))
 
 
 def _refuses_for_good(attempt: Attempt, schedule: RechargeSchedule) -> bool:

@@ -105,7 +105,7 @@ class Recurring(Collecting, Editing):
             text = _now("%(why)s: %(balance)s was not charged and stays owed.") % words
             tell(self.row, None, "charge_not_possible", Deed(text))
             if card:
-                tell(self.row, None, "run_collections", self.enter_collections(at=at))
+                self.enter_declined(None, at=at)
             else:
                 self.store("charge_due_at")
 
@@ -141,4 +141,4 @@ class Recurring(Collecting, Editing):
         if self.is_in_collections:
             self.go_on_collecting(attempt, at=at)
         elif self.status == InvoiceStatus.OPEN and self.is_by_itself(attempt) and not attempt.is_approved:
-            tell(self.row, None, "run_collections", self.enter_collections(at=at))
+            self.enter_declined(attempt, at=at)

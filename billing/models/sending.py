@@ -71,7 +71,11 @@ class Sending(InvoiceBase):
         self._post(None, MailKind.UNPAID_INVOICE, lambda: mail.unpaid_invoice(self.facts(), personal=""))
 
     def queue_receipt(self, by: Actor) -> None:
-        """Send the contact a receipt. A contact without e-mail gets none."""
+        """Send the contact a receipt. A contact without e-mail gets none, nor does one who is told in the
+        same breath that a failed payment has come: that mail says as much.
+        """
+        if self.row.tells_recovery:
+            return
         self._post(
             by,
             MailKind.RECEIPT,

@@ -51,8 +51,9 @@ class ScheduleQuerySet(models.QuerySet["RechargeSchedule"]):
 
 
 class RechargeSchedule(RechargeTerms):
-    """``card`` is the one that is retried, and no other is by itself. ``end_due_at``: when the end is carried
-    out, empty once it was. ``left_at`` and ``left_as``: when the invoice left Collections, and as what.
+    """``declined`` is the charge that led into Collections, ``card`` the one that is retried, and no other is
+    by itself. ``end_due_at``: when the end is carried out, empty once it was. ``left_at`` and ``left_as``:
+    when the invoice left Collections, and as what.
 
     The next retry is the invoice's ``charge_due_at``. Whoever changes a schedule holds its invoice's lock and
     stores the invoice too, so that whoever looked at either notices.
@@ -61,6 +62,9 @@ class RechargeSchedule(RechargeTerms):
     invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="schedules")
     card = models.ForeignKey(
         Card, models.PROTECT, null=True, related_name="schedules", verbose_name=_("card")
+    )
+    declined = models.ForeignKey(
+        "billing.Attempt", models.PROTECT, null=True, related_name="+", db_index=False
     )
     entered_at = models.DateTimeField(_("entered Collections"))
     entered_on = models.DateField(_("counted from"))
@@ -73,6 +77,7 @@ class RechargeSchedule(RechargeTerms):
 
     if TYPE_CHECKING:
         card_id: int | None
+        declined_id: int | None
         invoice_id: int
 
     class Meta:
