@@ -28,6 +28,8 @@ from billing.models import (
     OrderLine,
     Payment,
     Product,
+    RechargeSchedule,
+    RechargeSettings,
     Series,
     TaxRate,
     UnmatchedMoney,
@@ -235,6 +237,42 @@ class TaxRateAdmin(admin.ModelAdmin[TaxRate]):
     list_display = ("name", "percent", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name",)
+
+
+@admin.register(RechargeSettings)
+class RechargeSettingsAdmin(admin.ModelAdmin[RechargeSettings]):
+    """One row, which is never deleted. What is in Collections keeps the settings that it entered with."""
+
+    list_display = ("__str__", "words")
+    fieldsets = (
+        (
+            _("Retries of a declined card"),
+            {
+                "description": _("A change is for the invoices that enter Collections from now on."),
+                "fields": (("every_days", "for_days"), "most_retries", "stops_on_hard", "at_the_end"),
+            },
+        ),
+        (
+            _("E-mails"),
+            {
+                "fields": (
+                    *("mails_first_failure", "mails_each_failure"),
+                    *("mails_recovered", "mails_written_off"),
+                )
+            },
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not RechargeSettings.objects.exists()
+
+
+@admin.register(RechargeSchedule)
+class RechargeScheduleAdmin(RecordAdmin):
+    list_display = ("invoice", "entered_at", "card", "words", "stopped", "left_at", "left_as")
+    list_filter = ("stopped", "left_as", "entered_at")
+    list_select_related = ("invoice", "card")
+    search_fields = ("invoice__number",)
 
 
 @admin.register(Series)

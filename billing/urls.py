@@ -32,6 +32,7 @@ urlpatterns = [
     path("contacts/<int:pk>/cards/new/", cards.add, name="card_add"),
     path("contacts/<int:pk>/cards/<uuid:key>/", cards.come_back, name="card_return"),
     path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
+    path("cards/<int:pk>/retry/", cards.retry, name="card_retry"),
     path("cards/<int:pk>/remove/", cards.remove, name="card_remove"),
     path("invoices/", lists.invoices, name="invoices"),
     path("invoices/export/", exports.invoices, name="invoices_export"),

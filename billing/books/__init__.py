@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing.books.account import accounts
+from billing.books.collections import problems_of_collections
 from billing.books.invoices import problems_of
 from billing.books.ledgers import gateway_problems
 from billing.books.moment import one_moment
@@ -24,3 +25,4 @@ def problems() -> Iterator[Problem]:
         yield from problems_of(account)
     yield from problems_of_numbers()
     yield from problems_of_orders()
+    yield from problems_of_collections()

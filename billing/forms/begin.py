@@ -20,7 +20,7 @@ from billing.forms.fields import AmountField, NumberField, PlainTextField, check
 from billing.forms.ordering import OrderForm, card_choices, missed_field, quantity_field, shown, tax_choices
 from billing.forms.preview import Preview
 from billing.forms.products import OffersProducts, ProductField
-from billing.models import Card, Event, LineInput, Order, Product
+from billing.models import Card, Event, LineInput, Order, Product, RechargeSettings
 from billing.models.orders.steering import Taxation
 from billing.models.terms import MOST_PAYMENTS, OrderTerms, rhythm_of
 from billing.money import ZERO
@@ -263,8 +263,10 @@ class BeginForm(OffersProducts, OrderForm):
     def _moving(self, card: Card | None, on: date) -> str:
         if card is None:
             return _now("No money moves: each payment waits until somebody pays it.")
-        words = {"card": card, "on": shown(on)}
-        return _now("Money moves: %(card)s is charged on %(on)s and each time after.") % words
+        words = {"card": card, "on": shown(on), "retried": RechargeSettings.current().words}
+        moving = _now("Money moves: %(card)s is charged on %(on)s and each time after.")
+        declined = _now("If it is declined, the invoice goes to Collections: %(retried)s.")
+        return f"{moving} {declined}" % words
 
     def _mails(self, given: dict[str, Any]) -> list[str]:
         email = self.contact.email

@@ -17,8 +17,11 @@ from billing.models.orders.line import OrderLine
 from billing.models.orders.order import Order
 from billing.models.payment import Payment
 from billing.models.product import Product, TaxRate
+from billing.models.recharging.schedule import RechargeSchedule
+from billing.models.recharging.settings import RechargeSettings
 from billing.models.series import Series
 from billing.models.unmatched import UnmatchedMoney
+from billing.models.wording import EmailTemplate, MailSettings
 
 __all__ = [
     "Attempt",
@@ -27,6 +30,7 @@ __all__ = [
     "CardPage",
     "Customer",
     "Dispute",
+    "EmailTemplate",
     "Event",
     "GatewayEvent",
     "Header",
@@ -35,10 +39,13 @@ __all__ = [
     "Job",
     "LineInput",
     "Mail",
+    "MailSettings",
     "Order",
     "OrderLine",
     "Payment",
     "Product",
+    "RechargeSchedule",
+    "RechargeSettings",
     "Series",
     "TaxRate",
     "UnmatchedMoney",

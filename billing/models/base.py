@@ -77,6 +77,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def unpaid(self) -> InvoiceQuerySet:
         return self.filter(status__in=OWING)
 
+    def in_collections_of(self, contact: Contact) -> InvoiceQuerySet:
+        """The oldest first."""
+        return self.filter(contact=contact, status=InvoiceStatus.COLLECTIONS).order_by("pk")
+
     def charge_due(self, at: datetime) -> InvoiceQuerySet:
         """Invoices that the desk charges by itself now, the longest waiting first."""
         return self.filter(charge_due_at__lte=at).order_by("charge_due_at", "id")
@@ -151,7 +155,8 @@ class InvoiceBase(models.Model):
     ``subtotal`` to ``summary`` are caches of what the rows say; :meth:`recompute` alone writes them,
     ``verify_books`` checks them.
     ``written_off_amount`` left the balance as bad debt. ``order`` and ``period`` name the payment of an order
-    that the billing run asked for. From ``charge_due_at`` on the desk charges the order's card by itself.
+    that the billing run asked for. From ``charge_due_at`` on the desk charges a card by itself: the order's,
+    or in Collections the one that was declined.
     ``version`` counts changes, so that a dialog opened
     on an older state is noticed.
     """
@@ -354,6 +359,8 @@ class InvoiceBase(models.Model):
         if self.charge_due_at and not self.is_owing:
             self.charge_due_at = None
         self.save(update_fields=[*names, "charge_due_at", "version"])
+        if "status" in names and not self.row.is_in_collections:
+            self.row.leave_collections()
         if FOLLOWED & set(names):
             self.row.tell_orders()
 
@@ -449,8 +456,10 @@ def lifecycle_constraints() -> list[models.BaseConstraint]:
             name="invoice_of_an_order_has_its_period",
         ),
         models.CheckConstraint(
-            condition=Q(charge_due_at__isnull=True) | Q(status__in=sorted(OWING), order__isnull=False),
-            name="invoice_charged_by_itself_only_for_an_order",
+            condition=Q(charge_due_at__isnull=True)
+            | Q(status=InvoiceStatus.OPEN, order__isnull=False)
+            | Q(status=InvoiceStatus.COLLECTIONS),
+            name="invoice_charged_by_itself_for_an_order_or_in_collections",
         ),
         *(
             models.CheckConstraint(condition=Q(**{f"{name}__gte": 0}), name=f"invoice_{name}_not_negative")

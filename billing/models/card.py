@@ -17,6 +17,7 @@ from billing.gateways import CardDetails, reason_of
 from billing.models.event import Event
 from billing.models.guard import (
     Actor,
+    Invalid,
     NotAllowed,
     NotOffered,
     OneTimeKey,
@@ -45,6 +46,17 @@ class CardQuerySet(models.QuerySet["Card"]):
     def on_file(self, contact: Contact) -> CardQuerySet:
         """Cards that can be charged or removed, the default one first."""
         return self.filter(contact=contact, removed_at=None).order_by("-is_default", "-id")
+
+    def locked_on_file(self, card: Card, contact: Contact, *, field: str = "card") -> Card:
+        """The card, locked so that it stays on file until the caller's transaction ends.
+
+        Raises Invalid, at the form's ``field``, unless it is on file for this contact.
+        """
+        found = self.select_for_update(of=("self",), no_key=True).get(pk=card.pk)
+        if found.contact_id != contact.pk or found.removed_at:
+            rule = _now("Card is “%(card)s”: it is not on file for this contact.")
+            raise Invalid(rule % {"card": found}, field=field)
+        return found
 
 
 class Card(models.Model):
@@ -104,6 +116,10 @@ class Card(models.Model):
     def has_expired(self) -> bool:
         """As of today in the installation's time zone."""
         return self.is_expired(clock.today())
+
+    def cannot_be_charged(self, today: date) -> bool:
+        """Whether it is off file or expired, so that charging it is pointless."""
+        return self.removed_at is not None or self.is_expired(today)
 
     @property
     def choice_label(self) -> str:

@@ -78,12 +78,7 @@ class Charging(InvoiceBase):
     def _start_charge(self, by: Actor, *, card: Card, amount: Decimal, send_receipt: bool) -> Deed:
         """TX1: freeze what will be charged, before the gateway hears of it."""
         self.check_amount(amount, limit=self.balance)
-        card = Card.objects.select_for_update(no_key=True).get(pk=card.pk)
-        if card.contact_id != self.contact_id or card.removed_at:
-            raise Invalid(
-                _now("Card is “%(card)s”: it is not on file for this contact.") % {"card": card},
-                field="source",
-            )
+        card = Card.objects.locked_on_file(card, self.contact, field="source")
         attempt = Attempt.start(
             self.row,
             by,

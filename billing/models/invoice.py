@@ -7,19 +7,17 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.actions import INVOICE_PERMISSIONS, OWING
 from billing.models.base import InvoiceQuerySet, lifecycle_constraints
-from billing.models.editing import Editing
-from billing.models.ending import Ending
 from billing.models.matching import Matching
 from billing.models.recurring import Recurring
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
 
 
-class Invoice(Matching, Recurring, Editing, Ending, Sending, Visiting):
+class Invoice(Matching, Recurring, Sending, Visiting):
     """A request for payment.
 
     Columns and questions: ``base``; what can be done: ``charging refunding matching editing ending
-    sending visiting``, and by itself for an order: ``recurring``.
+    collecting sending visiting``, and by itself for an order: ``recurring``.
     """
 
     objects = InvoiceQuerySet.as_manager()

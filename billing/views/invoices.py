@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from billing import clock
+from billing.actions import STEPS
 from billing.models import Invoice, Mail
 from billing.views.access import DeskRequest, desk
 from billing.views.answers import came_from, go
@@ -34,6 +35,8 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
         "mails": found.mails.order_by("-id").defer("text", "html")[:LATEST],
         "events": section("events", found.events.for_timeline(), request.GET),
         "actions": found.available_actions(request.user),
+        "stay": found.stay(),
+        "can_retry": found.refusal(STEPS["retry"], request.user) is None,
         "today": clock.day_of(now),
     }
     return render(request, "billing/invoices/invoice.html", context)

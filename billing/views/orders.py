@@ -13,7 +13,7 @@ from billing import clock
 from billing.actions import ORDER_ACTIONS, ORDER_STEPS, Action
 from billing.forms.begin import BeginForm
 from billing.forms.orders import ORDER_FORMS
-from billing.models import Order
+from billing.models import Order, RechargeSettings
 from billing.views.access import DeskRequest, desk
 from billing.views.act import dialog
 from billing.views.answers import came_from
@@ -41,6 +41,7 @@ def order(request: DeskRequest, pk: int) -> HttpResponse:
     context = {
         "order": found,
         "contact": found.contact,
+        "recharging": RechargeSettings.current(),
         "lines": [(line, line.amounts(found.currency).total) for line in lines],
         "upcoming": found.upcoming(lines, today),
         "invoices": section("invoices", found.asked().for_list(), request.GET),

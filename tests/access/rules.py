@@ -47,6 +47,7 @@ RULES = {
     "billing:card_return": READ,
     "billing:card_default": BOTH,
     "billing:card_remove": BOTH,
+    "billing:card_retry": BOTH,
     "billing:invoices": READ,
     "billing:invoices_export": BOTH,
     "billing:act_many": POST,

@@ -10,7 +10,7 @@ from billing.management.seeding.teller import APPROVES, INSUFFICIENT, MASTERCARD
 from billing.models import Card, LineInput, Order, Product, TaxRate
 from billing.models.terms import OrderTerms
 from billing.statuses import OrderKind, PastDue
-from billing.tasks import bill_due_orders, charge_due_invoices
+from billing.tasks import bill_due_orders, charge_due_invoices, end_collections
 from contacts.models import Contact
 
 LONGEST = 400
@@ -60,6 +60,7 @@ def worker() -> Story:
         yield days_ago
         bill_due_orders(clock.now())
         charge_due_invoices(clock.now())
+        end_collections(clock.now())
 
 
 def member(teller: Teller, contact: Contact) -> Story:
@@ -88,7 +89,7 @@ def resting(teller: Teller, contact: Contact) -> Story:
 
 
 def declined(teller: Teller, contact: Contact) -> Story:
-    """Paid once; the card has had no money since."""
+    """Paid once; the card has had no money since, and is tried again every three days."""
     yield 68
     order = _begun(teller, contact, "CLU-MO", teller.card(contact, APPROVES))
     yield 40

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.formats import date_format
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.actions import ORDER_ACTIONS, RUNNING, UNENDED, Action
-from billing.models.base import amount_field, role_sentence
+from billing.models.base import amount_field, new_token, role_sentence
 from billing.models.card import Card
 from billing.models.guard import (
     Actor,
@@ -87,7 +88,8 @@ class OrderBase(Recurs):
     date is ``next_step`` intervals after ``anchor_on`` in ``zone``; ``next_charge_on`` and ``_at`` are caches
     of that, empty when nothing more will be asked for. ``payments_total``: of a plan, with its trial.
     ``payments_made`` and ``payments_forgiven`` (voided, written off) are caches that :meth:`follow` alone
-    writes; ``amount``, what a regular payment comes to, is one of the lines.
+    writes; ``amount``, what a regular payment comes to, is one of the lines. ``token`` is the secret of the
+    page where the customer replaces the card: it opens what that contact has charged to the same card.
     """
 
     contact = models.ForeignKey(
@@ -114,6 +116,7 @@ class OrderBase(Recurs):
     )
     summary = models.CharField(_("product"), max_length=120)
     amount = amount_field(_("amount"))
+    token = models.CharField(max_length=43, default=new_token, unique=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(_("begun"))
     ended_at = models.DateTimeField(_("ended"), null=True)
@@ -140,6 +143,11 @@ class OrderBase(Recurs):
     def row(self) -> Order:
         """This order with all its verbs."""
         return cast("Order", self)
+
+    @property
+    def card_link(self) -> str:
+        """The customer's address of the page where they replace the card."""
+        return f"{settings.BASE_URL}/card/{self.token}/"
 
     # -- what may be done
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
-from billing import clock, periods
+from billing import clock, mail, periods
 from billing.actions import ACTIONS, ORDER_ACTIONS
 from billing.models.base import role_sentence
 from billing.models.card import Card
@@ -19,8 +19,9 @@ from billing.models.guard import Actor, Deed, NotAllowed, Stale, guarded, may
 from billing.models.invoice import Invoice
 from billing.models.line import LineInput
 from billing.models.orders.starting import Starting, check_card
+from billing.models.posting import post
 from billing.models.product import Product
-from billing.statuses import OrderStatus, PastDue
+from billing.statuses import MailKind, OrderStatus, PastDue
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -96,7 +97,7 @@ class Steering(Starting):
         before = self.card or _now("no card")
         self.card = check_card(card, self.contact)
         self.store("card")
-        retried = self._charge_what_is_owed() if charge_now and card else []
+        retried = self._collect_from(card, charge_now=charge_now)
         self.lock()
         words = {"before": before, "after": self.card or _now("no card")}
         text = _now("Card changed: %(before)s → %(after)s.") % words
@@ -105,13 +106,20 @@ class Steering(Starting):
             text += " " + _now("Charged again: %(numbers)s.") % {"numbers": numbers}
         return Deed(text, {"card": str(words["after"])})
 
-    def _charge_what_is_owed(self) -> list[Invoice]:
-        """Let the next run charge the invoices that are owed and wait for nothing, locked already."""
-        waiting = [each for each in self.owed() if not each.awaiting_gateway and each.order_id]
-        for invoice in waiting:
-            invoice.charge_due_at = clock.now()
-            invoice.store("charge_due_at")
-        return waiting
+    def _collect_from(self, card: Card | None, *, charge_now: bool) -> list[Invoice]:
+        """Let what is in Collections be retried with the new card, and the next run charge what is owed and
+        waits for nothing when it is to ``charge_now``; which that is. The invoices are locked already.
+        """
+        now, charged = clock.now(), []
+        for invoice in self.owed():
+            invoice.collect_from(card, at=now)
+            can_be = not invoice.awaiting_gateway and (invoice.order_id or invoice.is_in_collections)
+            if charge_now and card and can_be:
+                invoice.charge_due_at = now
+                charged.append(invoice)
+            if invoice.is_in_collections or invoice in charged:
+                invoice.store("charge_due_at")
+        return charged
 
     @guarded("pause", ORDER_ACTIONS)
     def pause(self, by: Actor) -> Deed:
@@ -153,6 +161,7 @@ class Steering(Starting):
     @guarded("cancel", ORDER_ACTIONS)
     def _cancel(self, by: Actor, *, reason: str) -> Deed:
         self._end()
+        self.queue_cancelled()
         text = _now("Cancelled: nothing more is asked for.")
         return Deed(_with_reason(text, reason), {"status": self.status, "reason": reason})
 
@@ -163,6 +172,7 @@ class Steering(Starting):
         for invoice in owed:
             invoice.forgive(by, reason=reason or _now("%(order)s was cancelled") % {"order": self})
         self.lock()
+        self.queue_cancelled()
         text = _now("Cancelled: nothing more is asked for.")
         if owed:
             numbers = ", ".join(map(str, owed))
@@ -174,6 +184,22 @@ class Steering(Starting):
         self.ended_at = clock.now()
         self.next_charge_on = self.next_charge_at = None
         self.store("status", "ended_at", "next_charge_on", "next_charge_at")
+
+    def queue_cancelled(self) -> None:
+        """Tell the contact, once, in the caller's transaction with this row locked. One without e-mail is not
+        told.
+        """
+        post(
+            self,
+            self.row,
+            None,
+            MailKind.ORDER_CANCELLED,
+            lambda: mail.order_cancelled(
+                self.facts(), contact_name=self.contact.name, owed=[each.facts() for each in self.owed()]
+            ),
+            to=self.contact.email,
+            cause=f"order_cancelled:order:{self.pk}",
+        )
 
     # -- what is owed
 

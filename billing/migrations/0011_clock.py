@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0008_card_pages'),
+        ('billing', '0010_collections'),
     ]
 
     operations = [
