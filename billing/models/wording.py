@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.mail import Letter, Message
 from billing.roles import BILLING_MANAGER
 from billing.statuses import MailKind
@@ -69,7 +70,7 @@ class EmailTemplate(models.Model):
     text = models.TextField(_("text"))
     html = models.TextField(_("HTML"))
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    changed_at = models.DateTimeField(_("changed"), auto_now=True)
+    changed_at = models.DateTimeField(_("changed"), default=clock.now, editable=False)
     error = models.CharField(_("error"), max_length=500, blank=True, editable=False)
     failed_at = models.DateTimeField(_("failed"), null=True, editable=False)
 
@@ -81,6 +82,10 @@ class EmailTemplate(models.Model):
 
     def __str__(self) -> str:
         return str(MailKind(self.kind).label)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.changed_at = clock.now()
+        super().save(*args, **kwargs)
 
 
 def on_paper(letter: Letter) -> Message:

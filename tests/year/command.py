@@ -31,7 +31,7 @@ class Options(NamedTuple):
     kill_every: float
     seed: int
     days: int
-    plant: str
+    plant: list[str]
 
 
 def options(given: Sequence[str] | None) -> Options:
@@ -46,7 +46,9 @@ def options(given: Sequence[str] | None) -> Options:
     )
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311  # it is printed
     parser.add_argument("--days", type=_number(20, 3000), default=366)
-    parser.add_argument("--plant", choices=sorted(bugs.BUGS), default="", help="a bug, to see it found")
+    parser.add_argument(
+        "--plant", choices=sorted(bugs.BUGS), nargs="+", default=[], help="bugs, to see them found"
+    )
     return Options(**vars(parser.parse_args(given)))
 
 
@@ -68,8 +70,8 @@ def main(given: Sequence[str] | None = None) -> int:
     settings.DEBUG = False  # or Django would keep every query
     settings.SANDBOX_GATEWAY = True
     logging.disable(logging.CRITICAL)  # lost answers are meant
-    if asked.plant:
-        bugs.BUGS[asked.plant]()
+    for bug in asked.plant:
+        bugs.BUGS[bug]()
     sales = all_drawn(asked.seed, asked.orders, first, asked.days)
     with (
         tempfile.TemporaryDirectory(prefix="counterfoil_year_") as folder,
@@ -77,6 +79,7 @@ def main(given: Sequence[str] | None = None) -> int:
     ):
         ground.use(name)
         errors = Path(folder) / "errors"
+        errors.touch()
         workers = Workers(asked.workers, asked.kill_every or float("inf"), Random(asked.seed), errors)  # noqa: S311
         found = live(sales, Year(sales, workers, first, asked.days), errors)
     print(differences(found))

@@ -17,7 +17,7 @@ from billing.models import Attempt, Invoice, Order
 from billing.models.attempts.base import AttemptQuerySet
 from billing.models.base import LEASE
 from billing.statuses import IN_FLIGHT, AttemptState
-from tests.year import staff
+from tests.year import collecting, staff
 from tests.year.calendar import Done, Run
 from tests.year.sales import Fate, Sale
 from tests.year.workers import Workers
@@ -49,6 +49,7 @@ class Story:
     deeds: dict[int, list[Done]] = field(default_factory=lambda: defaultdict(list))
     orders: dict[int, int] = field(default_factory=dict)
     """The order of each sale that was made."""
+    settings_changed_at: datetime | None = None
     slowest: float = 0.0
 
     def of(self, sale: Sale) -> list[Run | Done]:
@@ -67,6 +68,7 @@ class Year:
             self._sold_on[(sale.first_on - first).days if sale.by_invoice else 0].append(sale)
 
     def pass_by(self) -> None:
+        collecting.FIRST.put()
         self._live(0)
         self.workers.start()
         for day in range(1, self.days + 1):
@@ -86,6 +88,9 @@ class Year:
         desk_clock.move(self.noon(day))
         if day and day not in self.standstill:
             self._run(self.noon(day))
+        if day == self.days // 2:
+            collecting.LATER.put()
+            self.story.settings_changed_at = clock.now()
         for sale in self._sold_on[day]:
             self.story.orders[sale.number] = staff.begin(sale)
         for sale, fate in self._fates[day]:

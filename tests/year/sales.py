@@ -94,10 +94,10 @@ ZONES = {
     "America/Havana": 4,  # and there they go back at one
 }
 CARDS = {
-    "approves": 52,
+    "approves": 56,
     "": 9,
-    "insufficient": 8,
-    "declines": 5,
+    "insufficient": 5,
+    "declines": 4,
     "stolen": 5,
     "expired": 3,
     "charged-lost": 7,

@@ -15,8 +15,9 @@ from django.db.models import Count, F, Q
 
 from billing import books, clock
 from billing.gateways.sandbox.gateway import LedgerLine, SandboxGateway
-from billing.models import Attempt, Invoice, Mail, Order, Payment
-from billing.statuses import AttemptState, MailKind, PaymentType
+from billing.models import Attempt, Invoice, Mail, Order, Payment, RechargeSchedule
+from billing.statuses import AttemptState, InvoiceStatus, MailKind, PaymentType
+from tests.year import collecting
 from tests.year.calendar import Asked, expected
 from tests.year.course import Story, still_waiting
 from tests.year.sales import Befalls, Sale
@@ -31,7 +32,11 @@ MAILS = "mails that are not one for each cause"
 WAITING = "left waiting"
 BOOKS = "books that do not add up"
 FAILED = "jobs that failed"
-KINDS = (TWICE, MISSING, UNEXPECTED, CHARGED_TWICE, NOT_RECORDED, NOT_CHARGED, MAILS, WAITING, BOOKS, FAILED)
+RETRIED = "retried or ended on other days than the settings say"
+KINDS = (
+    *(TWICE, MISSING, UNEXPECTED, RETRIED, CHARGED_TWICE, NOT_RECORDED, NOT_CHARGED),
+    *(MAILS, WAITING, BOOKS, FAILED),
+)
 
 
 class Deviation(NamedTuple):
@@ -41,7 +46,8 @@ class Deviation(NamedTuple):
 
 def deviations(sales: Sequence[Sale], story: Story, errors: Path) -> list[Deviation]:
     found = chain(
-        calendars(sales, story), money(), mails(sales, story), waiting(), contradictions(), failures(errors)
+        *(calendars(sales, story), retries(sales, story), money(), mails(sales, story)),
+        *(waiting(), contradictions(), failures(errors)),
     )
     return [Deviation(*each) for each in found]
 
@@ -82,6 +88,11 @@ def compared(wanted: Sequence[Asked], found: Sequence[Asked]) -> Iterator[tuple[
         yield UNEXPECTED, f"payments {sorted(periods)} on the dates of {[each.period for each in wanted]}"
 
 
+def retries(sales: Sequence[Sale], story: Story) -> Iterator[tuple[str, str]]:
+    for words in collecting.compared(sales, story.orders, story.runs, story.settings_changed_at):
+        yield RETRIED, words
+
+
 # -- money
 
 
@@ -118,20 +129,32 @@ def _of_nobody(line: LedgerLine, invoice_of: dict[UUID, int]) -> Iterator[tuple[
 
 
 def mails(sales: Sequence[Sale], story: Story) -> Iterator[tuple[str, str]]:
-    """A receipt for each charge that asked for one. A request for payment to whoever has no card, once an
-    invoice, and to whoever the bank wants to confirm, once a charge.
+    """A receipt for each charge that asked for one, or the news that what had failed is paid after all. News
+    of each decline. A request for payment to whoever has no card, once an invoice, and to whoever the bank
+    wants to confirm, once a charge.
     """
     written: dict[str, Tally[int]] = defaultdict(Tally)
-    for invoice, kind in Mail.objects.values_list("invoice", "kind"):
+    for invoice, kind in Mail.objects.exclude(invoice=None).values_list("invoice", "kind"):
+        assert invoice is not None
         written[kind][invoice] += 1
-    receipts, requests = Tally[int](), Tally[int]()
+    receipts, requests, recovered, failed = Tally[int](), Tally[int](), Tally[int](), Tally[int]()
+    stays = RechargeSchedule.objects.filter(left_as=InvoiceStatus.CLOSED)
+    recovered.update(set(stays.values_list("invoice", flat=True)))
     charged = Attempt.objects.filter(state=AttemptState.APPROVED, send_receipt=True)
-    receipts.update(charged.values_list("invoice", flat=True))
+    receipts.update(charged.exclude(invoice__in=recovered).values_list("invoice", flat=True))
+    declined = Attempt.objects.filter(state=AttemptState.DECLINED, invoice__order__isnull=False)
+    failed.update(declined.values_list("invoice", flat=True))
+    requests.update(RechargeSchedule.objects.filter(declined=None).values_list("invoice", flat=True))
     confirm = Q(events__action=f"attempt_{AttemptState.NEEDS_ACTION}", started_by=None, page_ref="")
     by_itself = Attempt.objects.filter(confirm, invoice__order__isnull=False)
     requests.update(by_itself.values_list("invoice", flat=True))
     requests.update(_asked_without_a_card(sales, story))
-    for kind, causes in ((MailKind.RECEIPT, receipts), (MailKind.UNPAID_INVOICE, requests)):
+    for kind, causes in (
+        (MailKind.RECEIPT, receipts),
+        (MailKind.RECOVERED, recovered),
+        (MailKind.PAYMENT_FAILED, failed),
+        (MailKind.UNPAID_INVOICE, requests),
+    ):
         for invoice in causes.keys() | written[kind].keys():
             if causes[invoice] != written[kind][invoice]:
                 yield (
@@ -163,6 +186,8 @@ def waiting() -> Iterator[tuple[str, str]]:
         yield WAITING, f"attempt {attempt.pk} of invoice {attempt.invoice_id}: {attempt.state}"
     for order in Order.objects.due(clock.now()):
         yield WAITING, f"order {order.pk} since {order.next_charge_at}"
+    for schedule in RechargeSchedule.objects.ending(clock.now()):
+        yield WAITING, f"the end of {schedule}"
     for invoice in Invoice.objects.filter(charge_due_at__lte=clock.now()):
         yield WAITING, f"the charge of {invoice} at {invoice.charge_due_at}"
     unsettled = Invoice.objects.filter(awaiting_gateway=True).annotate(
@@ -180,6 +205,5 @@ def contradictions() -> Iterator[tuple[str, str]]:
 
 
 def failures(errors: Path) -> Iterator[tuple[str, str]]:
-    if errors.exists():
-        for line in errors.read_text().splitlines():
-            yield FAILED, line
+    for line in errors.read_text().splitlines():
+        yield FAILED, line

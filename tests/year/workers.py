@@ -124,7 +124,7 @@ class Workers:
         """Raise RuntimeError for one that ended by itself: nobody but this one kills."""
         for place in places:
             if os.waitpid(self._processes[place], os.WNOHANG)[0]:
-                raise RuntimeError(f"A worker failed: {self.errors.read_text()[-2000:]}")
+                raise RuntimeError(f"A worker has ended: {self.errors.read_text()[-2000:]}")
 
     def stop(self) -> None:
         self._step.value = -1
