@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.models import Count, Max
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,7 @@ from billing.forms.clock import ClockForm
 from billing.gateways.sandbox import clock as desk_clock
 from billing.models import Event, Mail
 from billing.views.access import DeskRequest, desk, refused
+from billing.views.answers import go
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -63,9 +64,10 @@ def page(request: DeskRequest, *, run_jobs: Callable[[datetime], object]) -> Htt
     until = monotonic() + A_WHILE
     desk_clock.set_out(form.cleaned_data["to"], **_last_rows())
     desk_clock.go_on(run_jobs, proceed=lambda: monotonic() < until)
-    if not request.htmx:
-        return HttpResponseRedirect(request.path)
-    return _shown(request, ClockForm(), desk_clock.journey())
+    going = desk_clock.journey()
+    if request.htmx and going and going.days_left:
+        return _shown(request, ClockForm(), going)
+    return go(request, request.path)  # the whole page: its head tells the time too
 
 
 def _last_rows() -> dict[str, int]:

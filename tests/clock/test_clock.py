@@ -277,7 +277,8 @@ def test_a_long_way_is_gone_in_parts_which_anybody_may_go_on_with(
     part = desk.post("/clock/", {"to": str(to)}, headers={"HX-Request": "true"}).content.decode()
     assert "1 day is left." in part
     assert "<html" not in part
-    desk.post("/clock/", {"to": str(to)})
+    last = desk.post("/clock/", {"to": str(to)}, headers={"HX-Request": "true"})
+    assert last["HX-Redirect"] == "/clock/"  # so that the head of the page tells the new time
     assert clock.today() == to
     assert "left." not in desk.get("/clock/").content.decode()
 
