@@ -71,10 +71,12 @@ class Year:
         collecting.FIRST.put()
         self._live(0)
         self.workers.start()
-        for day in range(1, self.days + 1):
-            self._live(day)
-        self._settle()
-        self.workers.stop()
+        try:
+            for day in range(1, self.days + 1):
+                self._live(day)
+            self._settle()
+        finally:
+            self.workers.stop()
 
     @property
     def standstill(self) -> range:

@@ -9,14 +9,13 @@ import signal
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from ctypes import Structure, c_long
 from dataclasses import dataclass, field
 from multiprocessing.sharedctypes import RawArray, RawValue
 from pathlib import Path
 from random import Random
-from typing import Any
-
-from django.db import connections
+from typing import Any, NoReturn
 
 from billing import clock
 from billing.gateways.sandbox import clock as desk_clock
@@ -24,7 +23,7 @@ from billing.tasks import tick
 from tests.crash.forks import fork
 from tests.mortal import die_with_parent
 
-NAP = 0.004
+NAP = 0.01
 """Seconds between two looks at what the others have come to."""
 PATIENCE = 600.0
 """Seconds after which the harness itself is taken to hang."""
@@ -71,12 +70,11 @@ class Workers:
         except BaseException:  # noqa: BLE001  # this process ends here whatever comes
             self._write_error(traceback.format_exc())
             os._exit(1)
-        os._exit(0)
 
-    def _work(self, place: int) -> None:
+    def _work(self, place: int) -> NoReturn:
         """Run the jobs, at each step until nothing more is due."""
         post = self._posts[place]
-        while self._step.value >= 0:
+        while True:
             if post.step == self._step.value:
                 time.sleep(NAP)
                 continue
@@ -85,7 +83,6 @@ class Workers:
             while self._finds_work():
                 post.ticks += 1
             post.step = step
-        connections.close_all()
 
     def _finds_work(self) -> bool:
         results = tick(clock.now())
@@ -127,9 +124,10 @@ class Workers:
                 raise RuntimeError(f"A worker has ended: {self.errors.read_text()[-2000:]}")
 
     def stop(self) -> None:
-        self._step.value = -1
         for process in self._processes:
-            os.waitpid(process, 0)
+            with suppress(ProcessLookupError, ChildProcessError):  # one that has ended by itself
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
 
     @property
     def ticks(self) -> int:
