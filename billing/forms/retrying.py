@@ -15,7 +15,7 @@ from billing.actions import STEPS
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.preview import Change, Preview
 from billing.models import Card, Event, Invoice
-from billing.models.collecting import retry_all
+from billing.models.retrying import retry_all
 from billing.money import ZERO
 
 

@@ -5,23 +5,18 @@ Only the card that was declined is retried; another one is, when somebody choose
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Q
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 
 from billing import clock, periods
 from billing.models.card import Card
 from billing.models.ending import Ending
-from billing.models.event import Event
-from billing.models.guard import Actor, AlreadyDone, Deed, NotOffered, Refused, guarded, once, tell
+from billing.models.guard import Actor, Deed, guarded, tell
 from billing.models.recharging.schedule import RechargeSchedule, here
 from billing.models.recharging.settings import NAME, RechargeSettings
 from billing.statuses import AttemptKind, AttemptState, InvoiceStatus, Stopped
@@ -30,31 +25,6 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from billing.models.attempt import Attempt
-    from billing.models.invoice import Invoice
-
-
-LISTED = 5
-"""Days to come that a page lists one by one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """What the page of an invoice tells of its stay in Collections.
-
-    ``others``: usable cards on file that are not retried. ``to_come``: the days on which it is retried if
-    nothing changes.
-    """
-
-    schedule: RechargeSchedule
-    attempts: list[Attempt]
-    to_come: list[date]
-    others: list[Card]
-    outlook: str
-
-    @property
-    def later(self) -> int:
-        """How many days are to come after those that a page lists."""
-        return max(0, len(self.to_come) - LISTED)
 
 
 class Collecting(Ending):
@@ -233,23 +203,6 @@ class Collecting(Ending):
 
     # -- another card
 
-    @guarded("retry")
-    def retry(self, by: Actor, *, card: Card) -> Deed:
-        """Charge another card, or the same one, with the worker's next run and on the dates that follow.
-
-        Raises Invalid for a card that is not on file.
-        """
-        now = clock.now()
-        card = Card.objects.locked_on_file(card, self.contact)
-        self.collect_from(card, at=now)
-        self.charge_due_at = now
-        self.store("charge_due_at")
-        text = _now(
-            "%(card)s is charged %(balance)s now, and again on the dates that follow if it is declined."
-        )
-        words = {"card": card, "balance": self.show(self.balance)}
-        return Deed(text % words, {"card": str(card), "balance": str(self.balance)})
-
     def collect_from(self, card: Card | None, *, at: datetime) -> None:
         """Retry this card from now on, or none, in the caller's transaction with this row locked, for the
         caller to store.
@@ -257,9 +210,9 @@ class Collecting(Ending):
         schedule = self.schedule()
         if schedule is None:
             return
-        over = schedule.stopped == Stopped.OVER
         schedule.card = card
-        schedule.stopped = (Stopped.OVER if over else "") if card else Stopped.NO_CARD
+        if schedule.stopped != Stopped.OVER:
+            schedule.stopped = "" if card else Stopped.NO_CARD
         if card is None:
             self.charge_due_at = None
         elif not self.charge_due_at and not self.awaiting_gateway:
@@ -293,7 +246,7 @@ class Collecting(Ending):
     @guarded("write_off")
     def _write_off_at_the_end(self, by: Actor) -> Deed:
         schedule = self.schedule()
-        deed = self._as_bad_debt(_now("its card was charged again without success"))
+        deed = self._as_bad_debt(_now("nothing could be collected from its card"))
         if schedule and schedule.mails_written_off:
             self.row.queue_written_off_notice()
         return replace(deed, actor_name=str(NAME))
@@ -311,66 +264,7 @@ class Collecting(Ending):
             tell(self.row, None, "retries_ended", deed)
             self.store("charge_due_at")
 
-    # -- to look at
-
-    def stay(self) -> Stay | None:
-        """The stay in Collections that is, or the last one that was. At most four queries."""
-        schedule = self.schedules.select_related("card").order_by("-id").first()
-        if schedule is None:
-            return None
-        attempts = self._told_of(schedule)
-        if schedule.left_at:
-            return Stay(schedule, attempts, [], [], "")
-        made = self._retries_made(schedule)
-        to_come = []
-        if self.charge_due_at:
-            first = periods.day_at(self.charge_due_at, here())
-            to_come = [first, *schedule.retries.after(first, made=made + 1)]
-        return Stay(
-            schedule,
-            attempts,
-            to_come,
-            self.other_cards(schedule),
-            schedule.outlook(self.charge_due_at, made=made),
-        )
-
-    def _told_of(self, schedule: RechargeSchedule) -> list[Attempt]:
-        """The charge that led into Collections, and those that followed while it was there."""
-        since = Q(kind=AttemptKind.CHARGE, started_at__gt=schedule.entered_at)
-        if schedule.left_at:
-            since &= Q(started_at__lte=schedule.left_at)
-        found = self.attempts.filter(since | Q(pk=schedule.declined_id))
-        return list(found.exclude(state=AttemptState.PAGE_OPEN).select_related("card").order_by("id"))
-
 
 def _refuses_for_good(attempt: Attempt, schedule: RechargeSchedule) -> bool:
     hard = attempt.state == AttemptState.DECLINED and attempt.is_hard and schedule.stops_on_hard
     return hard and attempt.card_id is not None and attempt.card_id == schedule.card_id
-
-
-def retry_all(by: Actor, invoices: Collection[Invoice], *, card: Card, key: UUID) -> Event:
-    """Retry each of them with the card, in a transaction of its own; the event says which, and why not the
-    others. Raises NotOffered when none could be, and AlreadyDone.
-    """
-    used_once = card.one_time_key(key, by, "retry_card")
-    used_once.refuse_used()
-    done, refused = [], []
-    for invoice in invoices:
-        try:
-            invoice.retry(by, card=card, key=uuid.uuid5(key, str(invoice.pk)))
-        except AlreadyDone:
-            done.append(str(invoice))
-        except Refused as refusal:
-            refused.append(str(refusal))
-        else:
-            done.append(str(invoice))
-    if not done:
-        raise NotOffered(" ".join(refused))
-    text = _now("%(card)s is charged now for %(numbers)s.")
-    words = {"card": card, "numbers": get_text_list(done, _now("and"))}
-
-    def note() -> Event:
-        used_once.refuse_used()
-        return card.note(by, "retry_card", " ".join([text % words, *refused]), key)
-
-    return once(used_once, note)

@@ -17,7 +17,7 @@ class Invoice(Matching, Recurring, Sending, Visiting):
     """A request for payment.
 
     Columns and questions: ``base``; what can be done: ``charging refunding matching editing ending
-    collecting sending visiting``, and by itself for an order: ``recurring``.
+    collecting retrying sending visiting``, and by itself for an order: ``recurring``.
     """
 
     objects = InvoiceQuerySet.as_manager()

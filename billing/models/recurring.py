@@ -10,10 +10,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _now
 
 from billing import periods
-from billing.models.collecting import Collecting
 from billing.models.editing import Editing, Header
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
+from billing.models.retrying import Retrying
 from billing.statuses import AttemptState, InvoiceStatus
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ AGAIN = timedelta(hours=1)
 """How long the desk waits before it charges again what certainly was not charged."""
 
 
-class Recurring(Collecting, Editing):
+class Recurring(Retrying, Editing):
     class Meta:
         abstract = True
 
