@@ -1,4 +1,4 @@
-"""Days pass at the press of a button while one looks on, at a desk and on a phone, with or without scripts."""
+"""Days pass at the press of a button while one watches, at a desk and on a phone, with or without scripts."""
 
 from __future__ import annotations
 
