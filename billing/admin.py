@@ -15,7 +15,6 @@ from django.db.models import Field, Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
@@ -24,7 +23,7 @@ from django_otp import devices_for_user
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from billing import money
+from billing import clock, money
 from billing.actions import CODE_STEPS, NOTICE_ACTIONS
 from billing.forms.header import currency_choices
 from billing.models import (
@@ -50,6 +49,8 @@ from billing.models import (
     Product,
     ProductPrice,
     ProgramRate,
+    RechargeSchedule,
+    RechargeSettings,
     Series,
     Submission,
     TaxRate,
@@ -215,7 +216,7 @@ class GatewayEventAdmin(RecordAdmin):
         states: Counter[str] = Counter()
         for event in events:
             try:
-                event.replay(request.user, at=timezone.now())  # type: ignore[arg-type]  # nobody comes in unnamed
+                event.replay(request.user, at=clock.now())  # type: ignore[arg-type]  # nobody comes in unnamed
             except Refused as refusal:
                 messages.error(request, str(refusal))
             else:
@@ -456,7 +457,7 @@ class CouponAdmin(admin.ModelAdmin[Coupon]):
             CouponCode.objects.create(
                 coupon=coupon,
                 code=code,
-                issued_at=timezone.now(),
+                issued_at=clock.now(),
                 issued_by=request.user,  # type: ignore[misc]  # nobody comes in unnamed
             )
 
@@ -560,6 +561,42 @@ class TaxRateAdmin(admin.ModelAdmin[TaxRate]):
     list_display = ("name", "percent", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name",)
+
+
+@admin.register(RechargeSettings)
+class RechargeSettingsAdmin(admin.ModelAdmin[RechargeSettings]):
+    """One row, which is never deleted. What is in Collections keeps the settings that it entered with."""
+
+    list_display = ("__str__", "words")
+    fieldsets = (
+        (
+            _("Retries of a declined card"),
+            {
+                "description": _("A change is for the invoices that enter Collections from now on."),
+                "fields": (("every_days", "for_days"), "most_retries", "stops_on_hard", "at_the_end"),
+            },
+        ),
+        (
+            _("E-mails"),
+            {
+                "fields": (
+                    *("mails_first_failure", "mails_each_failure"),
+                    *("mails_recovered", "mails_written_off"),
+                )
+            },
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not RechargeSettings.objects.exists()
+
+
+@admin.register(RechargeSchedule)
+class RechargeScheduleAdmin(RecordAdmin):
+    list_display = ("invoice", "entered_at", "card", "words", "stopped", "left_at", "left_as")
+    list_filter = ("stopped", "left_as", "entered_at")
+    list_select_related = ("invoice", "card")
+    search_fields = ("invoice__number",)
 
 
 @admin.register(Series)

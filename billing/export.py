@@ -24,7 +24,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import SALES
 from billing.models import Event, Invoice
 from billing.models.guard import name_of
@@ -380,5 +380,5 @@ def note(table: Table, tally: Tally, user: User, *, whole: bool) -> None:
             "complete": int(whole),
             **{currency: money.plain(sum_, currency) for currency, sum_ in sorted(tally.sums.items())},
         },
-        at=timezone.now(),
+        at=clock.now(),
     )

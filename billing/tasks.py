@@ -22,7 +22,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from billing import gateways, mail
 from billing.gateways import NoAnswer, NotOurGateway
-from billing.models import Attempt, GatewayEvent, Invoice, Job, Mail, Order, Submission
+from billing.models import Attempt, GatewayEvent, Invoice, Job, Mail, Order, RechargeSchedule, Submission
 from billing.models.guard import Refused
 from billing.models.mail import MOST_TRIES
 from billing.models.orders.billing import BillingFailed
@@ -269,7 +269,9 @@ def bill_due_orders(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Procee
 def charge_due_invoices(
     now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always
 ) -> Counter[str]:
-    """Charge the cards of orders for the invoices whose time has come; how many were started or put off."""
+    """Charge the cards of orders, and once more those that were declined, for the invoices whose time has
+    come; how many were started or put off.
+    """
     counts, batch = Counter[str](), Batch(limit, proceed)
     while batch.goes_on():
         invoice = Invoice.objects.claim_charge(now)
@@ -283,6 +285,25 @@ def charge_due_invoices(
             counts["put off"] += 1
         except Exception:
             log.exception("%s could not be charged", invoice)
+            counts["failed"] += 1
+    return counts
+
+
+def end_collections(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Carry out the end of what could not be collected, as its recharge settings say; how many."""
+    counts, batch = Counter[str](), Batch(limit, proceed)
+    while batch.goes_on():
+        schedule = RechargeSchedule.objects.claim_end(now)
+        if schedule is None:
+            break
+        try:
+            schedule.invoice.end_retries(at=now)
+            counts["ended"] += 1
+        except Refused as refusal:
+            log.warning("%s was not ended now: %s", schedule, refusal)
+            counts["put off"] += 1
+        except Exception:
+            log.exception("%s could not be ended", schedule)
             counts["failed"] += 1
     return counts
 
@@ -334,6 +355,7 @@ JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "check_gateways": lambda now, proceed: check_gateways(),
     "bill_due_orders": lambda now, proceed: bill_due_orders(now, proceed=proceed),
     "charge_due_invoices": lambda now, proceed: charge_due_invoices(now, proceed=proceed),
+    "end_collections": lambda now, proceed: end_collections(now, proceed=proceed),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
 """In this order: an order that is billed is charged, and its receipt leaves, with the same tick."""

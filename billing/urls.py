@@ -1,11 +1,13 @@
 from django.urls import path, register_converter
 
+from billing.tasks import tick
 from billing.views import (
     act,
     attempts,
     attention,
     bulk,
     cards,
+    clock,
     coupons,
     editor,
     exports,
@@ -38,6 +40,7 @@ urlpatterns = [
     path("codes/<int:pk>/withdraw/", coupons.withdraw, name="code_withdraw"),
     path("coupons/issue/", coupons.issue_many, name="coupon_issue"),
     path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
+    path("cards/<int:pk>/retry/", cards.retry, name="card_retry"),
     path("cards/<int:pk>/remove/", cards.remove, name="card_remove"),
     path("invoices/", lists.invoices, name="invoices"),
     path("invoices/export/", exports.invoices, name="invoices_export"),
@@ -75,6 +78,7 @@ urlpatterns = [
     path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),
     path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
     path("health/", health.health, name="health"),
+    path("clock/", clock.page, {"run_jobs": tick}, name="clock"),
     path("attention/", attention.attention, name="attention"),
     path("unmatched/<int:pk>/match/", records.match, name="unmatched_match"),
     path("unmatched/<int:pk>/set-aside/", records.set_aside, name="unmatched_set_aside"),

@@ -6,12 +6,12 @@ import uuid
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from billing import clock
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.fields import PlainTextField
 from billing.forms.preview import Preview
@@ -63,7 +63,7 @@ class IssueCodeForm(RecordForm):
             coupon=given["coupon"],
             contacts=Contact.objects.filter(pk__in=[self.record.contact_id]),
             again=True,
-            at=timezone.now(),
+            at=clock.now(),
             key=given["key"],
         )
 
@@ -163,5 +163,5 @@ def many_preview(coupon: Coupon, plan: IssuePlan) -> Preview:
 
 def last_words(coupon: Coupon) -> str:
     """``It expires on 31 Dec 2026.``"""
-    last = last_day(coupon, timezone.localdate()) or coupon.ends_on
+    last = last_day(coupon, clock.today()) or coupon.ends_on
     return _now("It expires on %(on)s.") % {"on": date_format(last)} if last else _now("It does not expire.")

@@ -12,10 +12,9 @@ from django import forms
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import money
+from billing import clock, money
 from billing.forms.header import HeaderForm
 from billing.forms.lines import Lines
 from billing.forms.steps import WISHES, ChargeStep, DraftStep, SaveStep, Step
@@ -292,9 +291,7 @@ class Editor:
         if not self.is_issued:
             if self.mode == DraftStep.mode:
                 return
-            yield invoice.issue(
-                self.user, at=timezone.now(), key=uuid.uuid5(key, "issue"), seen=invoice.version
-            )
+            yield invoice.issue(self.user, at=clock.now(), key=uuid.uuid5(key, "issue"), seen=invoice.version)
             if not invoice.is_owing:  # it asks for nothing
                 return
         event = self.step.run(

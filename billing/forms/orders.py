@@ -9,11 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money, periods
+from billing import clock, money, periods
 from billing.actions import ACTIONS
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, PlainTextField, check_precision
@@ -168,12 +167,22 @@ class ChangeCardForm(OrderForm):
             else _now("Let every payment of %(order)s wait until somebody pays it.") % words,
             deed=_now("Charge to %(card)s") % words if card else _now("Use no card"),
             changes=[Change(_now("Card"), str(self.order.card or none), str(card or none)), self.next_stays],
-            money=moving % words if now else _now("No money moves now."),
+            money=moving % words if now else f"{_now('No money moves now.')} {self._retried(card)}".strip(),
             undo=_now("The card can be changed again."),
             warnings=[_now("This card has expired; its charges will probably be declined.")]
             if card and card.has_expired
             else [],
         )
+
+    def _retried(self, card: Card | None) -> str:
+        """What becomes of its invoices in Collections, whose retries go on with the order's card."""
+        numbers = ", ".join(str(invoice) for invoice in self.owed if invoice.is_in_collections)
+        if not numbers:
+            return ""
+        if card is None:
+            return _now("The retries of %(numbers)s stop.") % {"numbers": numbers}
+        words = {"numbers": numbers, "card": card}
+        return _now("%(numbers)s: %(card)s is tried on the next date of the retries.") % words
 
 
 class PauseForm(OrderForm):
@@ -194,7 +203,7 @@ class ResumeForm(OrderForm):
 
     def preview(self) -> Preview:
         order = self.order
-        step, on = order.resumes_on(periods.day_at(timezone.now(), order.here))
+        step, on = order.resumes_on(periods.day_at(clock.now(), order.here))
         left_out = step - order.next_step
         return Preview(
             sentence=_now("Go on with the payments of %(order)s.") % {"order": order},

@@ -12,12 +12,11 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from billing import money
+from billing import clock, money
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.fields import PlainTextField
 from billing.forms.preview import MOST_COMMISSIONS, Change, Preview
@@ -42,7 +41,7 @@ class OfContactForm(RecordForm):
 
     def do(self) -> Event:
         verb = getattr(self.record, self.verb)
-        event: Event = verb(self.user, contact=self.contact, at=timezone.now(), **self.cleaned_data)
+        event: Event = verb(self.user, contact=self.contact, at=clock.now(), **self.cleaned_data)
         return event
 
 
@@ -184,7 +183,7 @@ class PayOutForm(RecordForm):
         given = dict(self.cleaned_data)
         seen = dict(word.partition(":")[::2] for word in given.pop("seen").split())
         wanted = seen.get(given["currency"], "")
-        return self.record.pay_out(self.user, at=timezone.now(), seen=wanted, **given)
+        return self.record.pay_out(self.user, at=clock.now(), seen=wanted, **given)
 
     def preview(self) -> Preview:
         paid = [each for each in self.statements if each.is_paid]
@@ -263,7 +262,7 @@ class ApproveForm(forms.Form):
         ids = [row.pk for row in self.rows]
         if ids and given["state"] not in ("", self._state()):
             raise Stale(_now("The commissions have changed since you opened this. Please look again."))
-        return Commission.approve(by, ids=ids, at=timezone.now(), key=given["key"])
+        return Commission.approve(by, ids=ids, at=clock.now(), key=given["key"])
 
     def preview(self) -> Preview:
         count = len(self.rows)

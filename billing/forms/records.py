@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.fields import PlainTextField
 from billing.forms.preview import Change, Preview
@@ -191,7 +190,7 @@ class ReplayForm(RecordForm):
     record: GatewayEvent
 
     def do(self) -> Event:
-        return self.record.replay(self.user, at=timezone.now(), **self.cleaned_data)
+        return self.record.replay(self.user, at=clock.now(), **self.cleaned_data)
 
     def preview(self) -> Preview:
         return Preview(

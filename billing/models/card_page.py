@@ -5,11 +5,12 @@ the browser in which it was typed.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from billing import gateways
@@ -20,19 +21,48 @@ from contacts.models import Contact
 
 
 class CardPage(models.Model):
-    """``key`` is ours: the page is opened, and its card stored, once under it."""
+    """``key`` is ours: the page is opened, and its card stored, once under it.
+
+    ``order``: the customer opened it to replace the card of that order; it is written down before the
+    gateway is asked, so ``page_ref`` may be empty for a moment. ``card`` is what it brought then, and
+    ``ended_at`` when it did or expired: until then there is no second one. ``opened_from`` is a keyed hash of
+    an address.
+    """
 
     key = models.UUIDField(unique=True)
     contact = models.ForeignKey(Contact, models.PROTECT, related_name="+")
     gateway = models.CharField(_("gateway"), max_length=20)
-    page_ref = models.CharField(_("hosted page"), max_length=255)
+    page_ref = models.CharField(_("hosted page"), max_length=255, blank=True)
+    order = models.ForeignKey(
+        "billing.Order", models.PROTECT, null=True, related_name="card_pages", db_index=False
+    )
+    card = models.ForeignKey(Card, models.PROTECT, null=True, related_name="+", db_index=False)
+    opened_from = models.CharField(max_length=64, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     opened_at = models.DateTimeField(_("opened"))
 
     class Meta:
         default_permissions = ()
         verbose_name = _("card page")
-        indexes = (models.Index(fields=["page_ref"], name="card_page_by_ref"),)
+        indexes: ClassVar = [
+            models.Index(fields=["page_ref"], name="card_page_by_ref"),
+            models.Index(
+                fields=["order", "opened_at"], name="card_page_by_order", condition=Q(order__isnull=False)
+            ),
+            models.Index(
+                fields=["opened_from", "opened_at"], name="card_page_by_client", condition=~Q(opened_from="")
+            ),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(ended_at__isnull=True), name="card_page_one_open_per_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(card__isnull=True) | Q(order__isnull=False, ended_at__isnull=False),
+                name="card_page_ended_with_its_card",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.page_ref

@@ -25,9 +25,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.models.base import InvoiceBase
 from billing.models.coupons.code import CouponCode
 from billing.models.coupons.coupon import Coupon
@@ -75,7 +75,7 @@ class Discounting(InvoiceBase):
             discount = CouponCode.discount_of(self.coupon)
             discount.check(products, currency)
             return discount
-        today = timezone.localdate()
+        today = clock.today()
         return CouponCode.accept(
             typed, contact=self.contact, products=products, currency=currency, today=today
         )
@@ -103,7 +103,7 @@ class Discounting(InvoiceBase):
         self.give_back_coupon(by)
         self.coupon = now
         if discount:
-            self.redeem_coupon(by, at=timezone.now())
+            self.redeem_coupon(by, at=clock.now())
             self.row.started_orders.carry_coupon(by, discount)
         return discount
 
@@ -121,7 +121,7 @@ class Discounting(InvoiceBase):
         coupon = Coupon.objects.filter(pk=held.coupon_id).locked().get()
         code = CouponCode.objects.select_for_update(of=("self",)).get(pk=held.pk)
         code.coupon = coupon
-        code.check_usable(self.contact, timezone.localdate(at))
+        code.check_usable(self.contact, clock.day_of(at))
         CouponRedemption.objects.create(
             code=code, invoice=self.row, is_single=code.is_personal, redeemed_at=at
         )
@@ -143,7 +143,7 @@ class Discounting(InvoiceBase):
             return
         coupons = Coupon.objects.filter(pk=standing.code.coupon_id)
         coupons.locked().get()
-        standing.returned_at = timezone.now()
+        standing.returned_at = clock.now()
         standing.save(update_fields=["returned_at"])
         coupons.update(redeemed=F("redeemed") - 1)
         if standing.is_single:

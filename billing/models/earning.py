@@ -8,10 +8,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import money
+from billing import clock, money
 from billing.commissions import Kept
 from billing.models.base import InvoiceBase
 from billing.models.guard import Actor, Deed, Stale, guarded, tell
@@ -73,7 +72,7 @@ class Earning(InvoiceBase):
         if not any(claim.difference for claim in claims):
             return None
         found = list(changed(differences(claims)))
-        settle(claims, on=timezone.localdate())
+        settle(claims, on=clock.today())
         words = [
             _now("%(partner)s %(before)s → %(after)s")
             % {

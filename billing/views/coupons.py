@@ -12,11 +12,11 @@ from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing import clock
 from billing.actions import CODE_ACTIONS, CODE_STEPS
 from billing.filters import Unreadable, read_ids
 from billing.forms.coupons import CODE_FORMS, IssueCodeForm, ManyForm, many_preview
@@ -152,7 +152,7 @@ def _posted(request: DeskRequest, chosen: Chosen) -> HttpResponse:
             coupon=given["coupon"],
             contacts=chosen.contacts,
             again=given["again"],
-            at=timezone.now(),
+            at=clock.now(),
             key=given["key"],
         )
     except Unreadable as unreadable:

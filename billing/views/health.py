@@ -8,11 +8,10 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from billing import gateways, mail
+from billing import clock, gateways, mail
 from billing.models import Attempt, GatewayEvent, Job, Mail
 from billing.models.job import VERIFY_BOOKS
 from billing.statuses import MailState
@@ -32,7 +31,7 @@ class Queue:
 @require_safe
 @desk("billing.view_job")
 def health(request: DeskRequest) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     jobs = {job.name: job for job in Job.objects.of_the_worker()}
     checked = jobs.get("check_gateways")
     context = {

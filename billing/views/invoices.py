@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
+from billing import clock
+from billing.actions import STEPS
 from billing.models import Invoice, Mail
 from billing.views.access import DeskRequest, desk
 from billing.views.answers import came_from, go
@@ -22,7 +23,7 @@ LATEST = 100
 @desk("billing.view_invoice")
 def invoice(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Invoice.objects.select_related("contact", "order", "order_form"), pk=pk)
-    now, attempts = timezone.now(), list(found.attempts.for_list()[:LATEST])
+    now, attempts = clock.now(), list(found.attempts.for_list()[:LATEST])
     context = {
         "invoice": found,
         "contact": found.contact,
@@ -38,7 +39,9 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
         "mails": found.mails.order_by("-id").defer("text", "html")[:LATEST],
         "events": section("events", found.events.for_timeline(), request.GET),
         "actions": found.available_actions(request.user),
-        "today": timezone.localdate(now),
+        "stay": found.stay(),
+        "can_retry": found.refusal(STEPS["retry"], request.user) is None,
+        "today": clock.day_of(now),
     }
     return render(request, "billing/invoices/invoice.html", context)
 
@@ -48,7 +51,7 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
 def ask_overdue(request: DeskRequest, pk: int) -> HttpResponse:
     """What the page of an invoice asks for by itself, so that the gateway does not keep the page waiting."""
     found = get_object_or_404(Invoice, pk=pk)
-    if found.ask_overdue(at=timezone.now()) and request.htmx:
+    if found.ask_overdue(at=clock.now()) and request.htmx:
         return trigger_client_event(HttpResponse(status=204), "changed", {})
     return go(request, reverse("billing:invoice", args=[pk]))
 
@@ -66,5 +69,5 @@ def mail(request: DeskRequest, pk: int) -> HttpResponse:
 def mail_again(request: DeskRequest, pk: int) -> HttpResponse:
     """Put a failed mail back into the queue."""
     found = get_object_or_404(Mail, pk=pk)
-    found.send_again(timezone.now())
+    found.send_again(clock.now())
     return go(request, came_from(request, reverse("billing:mail", args=[pk])))

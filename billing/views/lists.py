@@ -9,10 +9,10 @@ from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import replace_url
 
+from billing import clock
 from billing.actions import ACTIONS, COMMISSION_ACTIONS, PAYMENT_ACTIONS
 from billing.filters import CommissionFilter, InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
 from billing.models import Bulk, PartnerProgram, SavedFilter
@@ -73,7 +73,7 @@ def invoices(request: DeskRequest) -> HttpResponse:
     last_run = Bulk.objects.filter(made_by=request.user).order_by("-made_at").first()
     more = {
         "bulk_actions": bulk,
-        "today": timezone.localdate(),
+        "today": clock.today(),
         "show_contact": True,
         "unfinished": last_run if last_run and not last_run.is_finished else None,
     }

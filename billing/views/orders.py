@@ -7,13 +7,13 @@ import functools
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing import clock
 from billing.actions import ORDER_ACTIONS, ORDER_STEPS, Action
 from billing.forms.begin import BeginForm
 from billing.forms.orders import ORDER_FORMS
-from billing.models import Order
+from billing.models import Order, RechargeSettings
 from billing.models.coupons.discount import shares_of
 from billing.views.access import DeskRequest, desk
 from billing.views.act import dialog
@@ -38,11 +38,12 @@ class OrderActionConverter:
 @desk("billing.view_order")
 def order(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Order.objects.select_related("contact", "card", "origin"), pk=pk)
-    lines, today, discount = found.regular_lines(), timezone.localdate(), found.discount()
+    lines, today, discount = found.regular_lines(), clock.today(), found.discount()
     shares = shares_of(discount, lines, found.currency)
     context = {
         "order": found,
         "contact": found.contact,
+        "recharging": RechargeSettings.current(),
         "lines": [
             (line, share, line.amounts(found.currency, coupon=share).total)
             for line, share in zip(lines, shares, strict=True)

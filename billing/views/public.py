@@ -10,12 +10,11 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import documents
+from billing import clock, documents
 from billing.documents import NoPdf
 from billing.models import Attempt, Invoice, Payment
 from billing.models.guard import Refused
@@ -50,14 +49,14 @@ def by_link(
 def note(request: HttpRequest, invoice: Invoice, action: str) -> None:
     """Tell the timeline that a customer came; the desk's own staff are no news."""
     if request.method == "GET" and not request.user.is_authenticated:
-        invoice.note_opened(action, at=timezone.now())
+        invoice.note_opened(action, at=clock.now())
 
 
 @require_safe
 @by_link
 def public_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     note(request, invoice, "invoice_opened")
-    paper = documents.document(invoice, today=timezone.localdate())
+    paper = documents.document(invoice, today=clock.today())
     return render(request, "public/invoice.html", {"invoice": invoice, "paper": paper})
 
 
@@ -65,7 +64,7 @@ def public_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
 @by_link
 def public_pdf(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     note(request, invoice, "invoice_opened")
-    paper = documents.document(invoice, today=timezone.localdate())
+    paper = documents.document(invoice, today=clock.today())
     try:
         response = HttpResponse(documents.pdf(paper), content_type="application/pdf")
     except NoPdf:
@@ -90,7 +89,7 @@ def pay(request: HttpRequest, invoice: Invoice) -> HttpResponse:
             return_url=come_back,
             cancel_url=come_back,
             remember="remember" in request.POST,
-            at=timezone.now(),
+            at=clock.now(),
             opened_from=client,
         )
     except Refused as refusal:
@@ -103,12 +102,12 @@ def _pay_page(
     request: HttpRequest, invoice: Invoice, client: str, refusal: Refused | None = None
 ) -> HttpResponse:
     """``refusal`` is why the button that was pressed did not help; another press may."""
-    now = timezone.now()
+    now = clock.now()
     closed = invoice.refusal_to_pay(at=now, opened_from=client)
     begun = invoice.attempts.open_pages().exclude(page_ref="").last()
     context = {
         "invoice": invoice,
-        "standing": documents.standing(invoice, today=timezone.localdate(now)),
+        "standing": documents.standing(invoice, today=clock.day_of(now)),
         "refusal": (refusal or closed) if invoice.is_owing else None,
         "takes_money": closed is None,
         "begun": begun,
@@ -128,14 +127,14 @@ def pay_return(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     if attempt is None:
         return redirect("billing:pay", invoice.token)
     attempt.invoice = invoice
-    attempt.ask(at=timezone.now())
+    attempt.ask(at=clock.now())
     invoice.refresh_from_db()
     payment = Payment.objects.filter(attempt=attempt).last()
     context = {
         "invoice": invoice,
         "attempt": attempt,
         "payment": payment,
-        "standing": documents.standing(invoice, today=timezone.localdate()),
+        "standing": documents.standing(invoice, today=clock.today()),
     }
     return render(request, f"public/{RESULTS[AttemptState(attempt.state)]}.html", context)
 

@@ -10,9 +10,9 @@ from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from billing import clock
 from billing.actions import ACTIONS
 from billing.models import Attempt, Card, CouponCode, Event, Invoice, InvoiceLine, Order, Payment
 from billing.views.access import DeskRequest, desk
@@ -101,7 +101,7 @@ def purchases(request: DeskRequest, pk: int) -> HttpResponse:
         "attempts": attempts if info["waiting_count"] else [],
         "cards": section("cards", cards, request.GET),
         "default_card": next((card for card in cards if card.is_default), None),
-        "today": timezone.localdate(),
+        "today": clock.today(),
         "bulk_actions": [
             action for action in ACTIONS.values() if action.bulk and request.user.has_perm(action.codename)
         ],

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from django.utils import timezone
-
+from billing import clock
 from billing.management.seeding.teller import Story, Teller
 from billing.models import Coupon, CouponCode, Product
 from billing.models.coupons.issuing import issue_codes
@@ -42,7 +41,7 @@ def _put(name: str, code: str, products: list[Product], **terms: object) -> None
     )
     if is_new:
         coupon.products.set(products)
-        CouponCode.objects.create(coupon=coupon, code=code, issued_at=timezone.now())
+        CouponCode.objects.create(coupon=coupon, code=code, issued_at=clock.now())
 
 
 def issued(teller: Teller, contact: Contact) -> Story:
@@ -72,6 +71,6 @@ def _issue(teller: Teller, contact: Contact) -> CouponCode:
         coupon=Coupon.objects.get(name=THANKS),
         contacts=Contact.objects.filter(pk=contact.pk),
         again=True,
-        at=timezone.now(),
+        at=clock.now(),
     )
     return contact.coupon_codes.latest("id")

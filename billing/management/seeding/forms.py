@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.utils import timezone
-
+from billing import clock
 from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.numbers import read_card, read_number
 from billing.models import Attempt, OrderForm, Product, Submission
@@ -52,14 +51,14 @@ def put_forms(products: dict[str, Product]) -> None:
 
 def order(contact: Contact, slug: str, number: str) -> None:
     """The contact orders, types the card at the gateway, and comes back to see what became of it."""
-    form, now = OrderForm.objects.get(slug=slug), timezone.now()
+    form, now = OrderForm.objects.get(slug=slug), clock.now()
     offers = form.offers()
     basket = form.basket(offers, {offer.item.pk: offer.item.quantity for offer in offers})
     typed = {"name": contact.name, "email": contact.email}
     submission = Submission.send(form, uuid.uuid4(), Sent(typed, basket, at=now))
     submission.lead_on(back=form.link, at=now)
     page = Attempt.objects.get(invoice=submission.invoice)
-    today = timezone.localdate()
+    today = clock.today()
     card = read_card(read_number(number), exp_month=today.month, exp_year=today.year + 3, today=today)
     pages.take_card(page.page_ref, card, now=now)
     submission.look(at=now)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from django.utils import timezone
-
+from billing import clock
 from billing.management.seeding.teller import Story, Teller
 from billing.models import (
     Commission,
@@ -29,14 +28,14 @@ def friends(teller: Teller) -> Story:
     program = _program(teller)
     bees, renee = (Contact.objects.get(name=name) for name in (BEES, RENEE))
     for contact, code in ((renee, "RENEE"), (bees, "BEES")):
-        program.enrol(teller.manager, contact=contact, code=code, at=timezone.now())
-    record_referral(bees, "RENEE", timezone.now())
+        program.enrol(teller.manager, contact=contact, code=code, at=clock.now())
+    record_referral(bees, "RENEE", clock.now())
     for name in REFERRED:
-        record_referral(Contact.objects.get(name=name), "BEES", timezone.now())
+        record_referral(Contact.objects.get(name=name), "BEES", clock.now())
     for days_ago in (120, 61):
         yield days_ago
         _approve(teller)
-        program.pay_out(teller.manager, currency="USD", at=timezone.now())
+        program.pay_out(teller.manager, currency="USD", at=clock.now())
     yield 40
     _approve(teller)
     yield 16
@@ -47,7 +46,7 @@ def friends(teller: Teller) -> Story:
         first=bees.partners.get(),
         last=renee.partners.get(),
         reason="She came by Renée's newsletter",
-        at=timezone.now(),
+        at=clock.now(),
     )
     Invoice.objects.filter(contact=ines, status=InvoiceStatus.CLOSED).latest("pk").rerun_commissions(
         teller.manager
@@ -75,4 +74,4 @@ def _program(teller: Teller) -> PartnerProgram:
 def _approve(teller: Teller) -> None:
     pending = Commission.objects.filter(status=CommissionStatus.PENDING)
     ids = list(pending.values_list("pk", flat=True))
-    Commission.approve(teller.manager, ids=ids, at=timezone.now())
+    Commission.approve(teller.manager, ids=ids, at=clock.now())

@@ -5,14 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
-
+from billing import clock
 from billing.management.seeding.coupons import CLUB
 from billing.management.seeding.teller import APPROVES, INSUFFICIENT, MASTERCARD, Story, Teller
 from billing.models import Card, LineInput, Order, Product, TaxRate
 from billing.models.terms import OrderTerms
 from billing.statuses import OrderKind, PastDue
-from billing.tasks import bill_due_orders, charge_due_invoices
+from billing.tasks import bill_due_orders, charge_due_invoices, end_collections
 from contacts.models import Contact
 
 LONGEST = 400
@@ -60,8 +59,9 @@ def worker() -> Story:
     """Bills and charges on every day of the story, as the desk's worker does."""
     for days_ago in range(LONGEST, -1, -1):
         yield days_ago
-        bill_due_orders(timezone.now())
-        charge_due_invoices(timezone.now())
+        bill_due_orders(clock.now())
+        charge_due_invoices(clock.now())
+        end_collections(clock.now())
 
 
 def member(teller: Teller, contact: Contact) -> Story:
@@ -78,21 +78,21 @@ def member(teller: Teller, contact: Contact) -> Story:
 def course(teller: Teller, contact: Contact) -> Story:
     yield 230
     invoice = teller.draft(contact, [("COU-06", 1)], fee="15.00")
-    invoice.issue(teller.support, at=timezone.now())
+    invoice.issue(teller.support, at=clock.now())
     teller.pay(invoice, contact.cards.get(is_default=True), send_receipt=True)
 
 
 def resting(teller: Teller, contact: Contact) -> Story:
     yield 96
     invoice = teller.draft(contact, [("VIS-14", 1)], price="9.00")
-    invoice.issue(teller.support, at=timezone.now())
+    invoice.issue(teller.support, at=clock.now())
     teller.pay(invoice, contact.cards.get(is_default=True))
     yield 21
     invoice.started_orders.get().pause(teller.support)
 
 
 def declined(teller: Teller, contact: Contact) -> Story:
-    """Paid once; the card has had no money since."""
+    """Paid once; the card has had no money since, and is tried again every three days."""
     yield 68
     order = _begun(teller, contact, "CLU-MO", teller.card(contact, APPROVES))
     yield 40
@@ -130,9 +130,9 @@ def _begun(teller: Teller, contact: Contact, sku: str, card: Card | None, **term
         currency="USD",
         terms=OrderTerms(**asked),
         lines=[LineInput(product.name, Decimal(1), product.price, sku=sku, product_id=product.pk)],
-        first_charge_on=timezone.localdate(),
+        first_charge_on=clock.today(),
         zone="UTC",
-        at=timezone.now(),
+        at=clock.now(),
         card=card,
     )
     assert event.order

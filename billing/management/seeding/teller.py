@@ -15,7 +15,7 @@ from unittest.mock import patch
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from billing import money
+from billing import clock, money
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.management.seeding.catalogue import WORTH
 from billing.models import Attempt, Card, GatewayEvent, Header, Invoice, LineInput, Product
@@ -74,7 +74,7 @@ class Teller:
 
     def card(self, contact: Contact, number: str, *, years: int = 3) -> Card:
         """A card on file, typed in today; it expires so many ``years`` from now."""
-        today = timezone.localdate()
+        today = clock.today()
         details = SandboxGateway().store_card(
             number, exp_month=today.month, exp_year=today.year + years, today=today
         )
@@ -97,7 +97,7 @@ class Teller:
 
         ``price``: of a trial, in the place of the product's; ``fee``: for setting up, on a line of its own.
         """
-        today = timezone.localdate()
+        today = clock.today()
         header = Header(currency, today, today + timedelta(days=14), Decimal(shipping), note, coupon=coupon)
         lines = [self._line(sku, Decimal(quantity), currency, discount) for sku, quantity in order]
         if price:
@@ -111,7 +111,7 @@ class Teller:
     def invoice(self, contact: Contact, order: Order, **more: Any) -> Invoice:
         """A draft, issued at once; ``more`` as for :meth:`draft`."""
         invoice = self.draft(contact, order, **more)
-        invoice.issue(self.support, at=timezone.now())
+        invoice.issue(self.support, at=clock.now())
         return invoice
 
     def _line(self, sku: str, quantity: Decimal, currency: str, discount: int) -> LineInput:
@@ -144,7 +144,7 @@ class Teller:
                 source=source,
                 amount=Decimal(amount) if amount else invoice.balance,
                 reference=reference,
-                received_on=timezone.localdate(),
+                received_on=clock.today(),
                 send_receipt=send_receipt,
             )
 
@@ -166,11 +166,11 @@ class Teller:
     def hear(self) -> None:
         """Let the desk act on what the gateway tells."""
         with _quiet():
-            act_on_notices(timezone.now())
+            act_on_notices(clock.now())
 
     def try_again(self, event: GatewayEvent) -> None:
         with _quiet():
-            event.act(at=timezone.now())
+            event.act(at=clock.now())
 
     def let_wait(self, invoice: Invoice) -> None:
         """Leave an attempt in flight for the visitor to ask about: the worker would settle it in minutes."""

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, FilteredRelation, Q
 from django.db.models.functions import Upper
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.actions import CODE_ACTIONS, CODE_PERMISSIONS
 from billing.models.coupons.coupon import Coupon
 from billing.models.coupons.discount import Discount, refused
@@ -132,7 +132,7 @@ class CouponCode(Record):
     @property
     def has_expired(self) -> bool:
         """As of today in the installation's time zone."""
-        return self.is_expired(timezone.localdate())
+        return self.is_expired(clock.today())
 
     def is_expired(self, today: date) -> bool:
         return bool(self.last_on and self.last_on < today)
@@ -236,7 +236,7 @@ class CouponCode(Record):
             self.lock_for(action, by)
             if not self.is_personal:
                 raise Invalid(_now("A public code is not withdrawn: switch its coupon off."), field="reason")
-            self.state, self.withdrawn_at = CodeState.WITHDRAWN, timezone.now()
+            self.state, self.withdrawn_at = CodeState.WITHDRAWN, clock.now()
             self.save(update_fields=["state", "withdrawn_at"])
             text = _now("Code %(code)s of “%(coupon)s” withdrawn.")
             text = text % {"code": self, "coupon": self.coupon}
@@ -248,7 +248,7 @@ class CouponCode(Record):
 
     def tell(self, by: Actor, action: str, deed: Deed, *, key: UUID | None = None) -> Event:
         """Write the deed into the contact's timeline, in the caller's transaction."""
-        event = self.event(by, action, deed.text, at=timezone.now(), key=key)
+        event = self.event(by, action, deed.text, at=clock.now(), key=key)
         event.save()
         return event
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.actions import CODE_STEPS
 from billing.models.coupons.code import CouponCode, last_day
 from billing.models.coupons.coupon import Coupon
@@ -96,7 +96,7 @@ def key_of(by: Actor, key: UUID | None) -> OneTimeKey:
 
 
 def _check(coupon: Coupon, plan: IssuePlan, at: datetime) -> None:
-    today = timezone.localdate(at)
+    today = clock.day_of(at)
     if not coupon.is_personal:
         rule = _now("Coupon is “%(coupon)s”: its code is public, so none is issued.")
         raise Invalid(rule % {"coupon": coupon}, field="coupon")
@@ -118,13 +118,13 @@ def available(coupon: Coupon, at: datetime) -> int | None:
     """
     if coupon.total_available is None:
         return None
-    usable = Q(expires_on__isnull=True) | Q(expires_on__gte=timezone.localdate(at))
+    usable = Q(expires_on__isnull=True) | Q(expires_on__gte=clock.day_of(at))
     held = coupon.codes.filter(usable, state=CodeState.ISSUED).count()
     return max(0, coupon.total_available - coupon.redeemed - held)
 
 
 def _codes(coupon: Coupon, contacts: Sequence[int], by: Actor, at: datetime) -> list[CouponCode]:
-    last = last_day(coupon, timezone.localdate(at))
+    last = last_day(coupon, clock.day_of(at))
     codes = [
         CouponCode(coupon=coupon, code=new_code(), contact_id=pk, issued_at=at, issued_by=by, expires_on=last)
         for pk in contacts

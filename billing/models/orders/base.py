@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.formats import date_format
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.actions import ORDER_ACTIONS, RUNNING, UNENDED, Action
-from billing.models.base import amount_field
+from billing.models.base import amount_field, new_token
 from billing.models.card import Card
 from billing.models.coupons.discount import Discount
 from billing.models.guard import (
@@ -108,6 +109,8 @@ class OrderBase(Offering, Recurs):
     ``payments_made`` and ``payments_forgiven`` (voided, written off) are caches that :meth:`follow` alone
     writes; ``amount``, what a regular payment comes to, is one of the lines and the coupon.
     ``coupon_code``: of a coupon for all payments, which the invoice that started the order redeemed.
+    ``token`` is the secret of the page where the customer replaces the card: it opens what that contact has
+    charged to the same card.
     """
 
     contact = models.ForeignKey(
@@ -144,6 +147,7 @@ class OrderBase(Offering, Recurs):
     )
     summary = models.CharField(_("product"), max_length=120)
     amount = amount_field(_("amount"))
+    token = models.CharField(max_length=43, default=new_token, unique=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(_("begun"))
     ended_at = models.DateTimeField(_("ended"), null=True)
@@ -173,6 +177,11 @@ class OrderBase(Offering, Recurs):
     def row(self) -> Order:
         """This order with all its verbs."""
         return cast("Order", self)
+
+    @property
+    def card_link(self) -> str:
+        """The customer's address of the page where they replace the card."""
+        return f"{settings.BASE_URL}/card/{self.token}/"
 
     # -- what may be done
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.actions import OWING, UNENDED
 from billing.models.attempt import Attempt
 from billing.models.base import InvoiceQuerySet
@@ -95,7 +95,7 @@ class Following(Planning):
         self.become(now)
         self.payments_made, self.payments_forgiven = counted
         if now == OrderStatus.COMPLETED:
-            self.ended_at = timezone.now()
+            self.ended_at = clock.now()
         self.store("status", "payments_made", "payments_forgiven", "ended_at")
         if was != now:
             tell(self, None, f"order_{now}", Deed(str(NEWS[now]) % {"order": self}, {"status": now}))

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _now
 
 from billing import periods
+from billing.mail import OrderFacts
 from billing.models.coupons.code import CouponCode
 from billing.models.coupons.discount import Discount, shares_of
 from billing.models.line import LineInput
@@ -76,6 +77,13 @@ class Planning(OrderBase):
                 return
             yield Upcoming(period, on, self.amount_of(self.lines_of(lines, period), discount))
             period += 1
+
+    # -- in words
+
+    def facts(self) -> OrderFacts:
+        """What a mail may say about this order."""
+        terms = _now("%(amount)s %(rhythm)s") % {"amount": self.show(self.amount), "rhythm": self.rhythm}
+        return OrderFacts(str(self), self.summary, terms, self.charges_on)
 
     # -- amounts
 
