@@ -70,6 +70,8 @@ _ADMINISTRATOR = _MANAGER | {
     "contacts.delete_contact",
     *(f"billing.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("product", "taxrate")),
     "billing.change_series",
+    *(f"billing.{verb}_emailtemplate" for verb in ("view", "add", "change", "delete")),
+    *(f"billing.{verb}_mailsettings" for verb in ("view", "add", "change")),
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),
     *("sandbox.view_dispute", "sandbox.change_dispute"),

@@ -26,7 +26,7 @@ def order_on_a_card(
     month: int = 6, year: int = 2026, *, charged_next: date = date(2026, 7, 3), **more: Any
 ) -> Order:
     order = OrderFactory.create(first_charge_on=charged_next, **more)
-    Card.objects.filter(pk=order.card_id).update(exp_month=month, exp_year=year)
+    Card.objects.filter(orders=order).update(exp_month=month, exp_year=year)
     return order
 
 
@@ -54,7 +54,7 @@ def test_each_card_and_expiry_is_told_of_once() -> None:
     order = order_on_a_card()
     assert told() == {"told": 1}
     assert told(NOTICE + 20 * DAY) == {}
-    Card.objects.filter(pk=order.card_id).update(exp_year=2027)
+    Card.objects.filter(orders=order).update(exp_year=2027)
     Order.objects.update(next_charge_on=date(2027, 7, 3))
     assert told(NOTICE + 365 * DAY) == {"told": 1}
 
