@@ -179,7 +179,7 @@ class EventAdmin(RecordAdmin):
 class MailAdmin(RecordAdmin):
     list_display = ("made_at", "kind", "to", "subject", "state", "tries", "error")
     list_filter = ("state", "kind", "made_at")
-    search_fields = ("to", "subject", "invoice__number")
+    search_fields = ("to", "subject", "invoice__number", "cause")
 
 
 @admin.register(MailSettings)

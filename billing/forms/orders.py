@@ -241,9 +241,15 @@ class CancelForm(OrderForm):
             deed=_now("End %(order)s") % words,
             changes=changes,
             money=str(MONEY_STAYS),
+            mails=self.told,
             undo=_now("A cancelled order cannot be revived; begin a new one instead."),
             warnings=list(self._left(forgives=forgives)),
         )
+
+    @property
+    def told(self) -> list[str]:
+        to = self.order.contact.email
+        return [_now("Notice of the cancellation to %(to)s") % {"to": to}] if to else []
 
     def _left(self, *, forgives: bool) -> list[str]:
         if not self.owed or forgives:

@@ -16,6 +16,7 @@ from billing.models.attempt import Attempt
 from billing.models.card import Card
 from billing.models.guard import Deed, NotOffered, Refused, Stale, tell
 from billing.models.invoice import Invoice
+from billing.models.mail import Mail, MailQuerySet
 from billing.models.orders.steering import Steering
 from billing.models.payment import Payment
 from billing.models.visiting import HOUR, TooManyDeclines, too_many
@@ -42,6 +43,13 @@ class AtStake(NamedTuple):
 class Replacing(Steering):
     class Meta:
         abstract = True
+
+    def mails_about(self) -> MailQuerySet:
+        """Mails about this order and about the card that it is charged to; those about a payment stand at its
+        invoice.
+        """
+        about = Q(order=self.pk) | Q(card=self.card_id, card__isnull=False)
+        return Mail.objects.filter(about).for_list()
 
     def note_card_page_opened(self, *, at: datetime) -> None:
         """Note in the timeline that the link was opened, at most once an hour."""
