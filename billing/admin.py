@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
@@ -17,7 +18,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
@@ -45,6 +45,9 @@ from billing.models import (
 from billing.models.guard import Refused
 from billing.statuses import MailKind
 from billing.templatetags.rows import Entry, invoice_entries, order_entries, payment_entries
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
 
 admin.site.site_header = _("Counterfoil · back office")
 admin.site.site_title = _("Counterfoil")
@@ -240,10 +243,8 @@ class EmailTemplateAdmin(admin.ModelAdmin[EmailTemplate]):
         obj.changed_by = request.user  # type: ignore[assignment]  # nobody comes in unnamed
         super().save_model(request, obj, form, change)
 
-    @method_decorator(xframe_options_sameorigin)
-    @method_decorator(csp(PREVIEW_POLICY))
-    def preview(self, request: HttpRequest) -> HttpResponse:
-        """What was typed, filled in with an example, where no script runs and nothing can be reached."""
+    def preview(self, request: HttpRequest) -> HttpResponseBase:
+        """What was typed, filled in with an example."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         if request.method != "POST":
@@ -251,8 +252,18 @@ class EmailTemplateAdmin(admin.ModelAdmin[EmailTemplate]):
         kind = request.GET.get("kind", "")
         if kind not in MailKind.values:
             raise Http404
-        context = tried_out(MailKind(kind), request.POST)
+        return _framed(tried_out(MailKind(kind), request.POST))(request)
+
+
+def _framed(context: dict[str, Any]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """For a frame in which no script runs and from which nothing can be reached."""
+
+    @xframe_options_sameorigin
+    @csp(PREVIEW_POLICY)
+    def page(request: HttpRequest) -> HttpResponse:
         return TemplateResponse(request, "admin/billing/emailtemplate/preview.html", context)
+
+    return page
 
 
 @admin.register(GatewayEvent)

@@ -25,6 +25,7 @@ from billing import gateways, mail
 from billing.gateways import NoAnswer, NotOurGateway
 from billing.models import Attempt, CardPage, GatewayEvent, Invoice, Job, Mail, Order
 from billing.models.guard import Refused
+from billing.models.job import DAILY
 from billing.models.mail import MOST_TRIES
 from billing.models.orders import expiring
 from billing.models.orders.billing import BillingFailed
@@ -356,5 +357,5 @@ JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
 """In this order: what was replaced or billed is charged, and its receipt leaves, with the same tick."""
-PERIODS = {"check_gateways": timedelta(minutes=5), "tell_of_expiring_cards": timedelta(days=1)}
+PERIODS = {"check_gateways": timedelta(minutes=5), **DAILY}
 """How far two runs of a job are apart; the others run each time."""
