@@ -19,7 +19,7 @@ from billing import books
 from billing.management.seeding import company, staff
 from billing.models import Attempt, Card, Dispute, Event, GatewayEvent, Invoice, Mail, Payment, UnmatchedMoney
 from billing.roles import ROLES
-from billing.statuses import AttemptState, DisputeState, InvoiceStatus
+from billing.statuses import AttemptState, DisputeState, InvoiceStatus, MailKind
 from contacts.models import Contact
 from tests.factories import ContactFactory
 
@@ -80,6 +80,11 @@ def test_something_of_each_kind_needs_a_person(ada: Contact) -> None:
     assert Payment.objects.refused_refunds().count() == 1
     assert GatewayEvent.objects.given_up().count() == 1
     assert Event.objects.filter(action="refunded_at_gateway").exists()
+
+
+def test_every_kind_of_mail_is_there_to_be_read(ada: Contact) -> None:
+    assert set(Mail.objects.values_list("kind", flat=True)) == set(MailKind)
+    assert Event.objects.filter(action="replace_card").count() == 1
 
 
 def test_each_role_signs_in_and_opens_the_tab_and_mails_link_to_the_demo(
