@@ -61,7 +61,8 @@ def worker() -> Story:
         yield days_ago
         bill_due_orders(timezone.now())
         charge_due_invoices(timezone.now())
-        tell_of_expiring_cards(timezone.now())
+        if days_ago % 10 == 0:  # a worker asks every day, and mostly there is nothing to tell
+            tell_of_expiring_cards(timezone.now())
 
 
 def member(teller: Teller, contact: Contact) -> Story:
