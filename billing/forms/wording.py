@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing.mail import Wording, checking, examples, letter
@@ -64,7 +65,8 @@ def explained(kind: MailKind) -> dict[str, Any]:
     """For the page: each name that this e-mail knows, what it holds, and an example of a value."""
     example = examples.full(kind)
     rows = [(name, examples.NAMES[name], example.values.get(name, "")) for name in examples.names_of(kind)]
-    return {"kind": kind, "names": rows}
+    title = _now("The words of the e-mail “%(kind)s”") % {"kind": kind.label}
+    return {"kind": kind, "names": rows, "title": title}
 
 
 def tried_out(kind: MailKind, typed: Mapping[str, str]) -> dict[str, Any]:
