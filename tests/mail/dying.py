@@ -18,10 +18,8 @@ from billing.tasks import send_due_mail, tell_of_expiring_cards
 
 KILLED = 9
 STEPS: dict[str, tuple[type, str, bool]] = {
-    "before the server is called": (EmailBackend, "open", False),
     "before the server has taken it": (EmailBackend, "send_messages", False),
     "after the server has taken it": (Mail, "mark_sent", False),
-    "after that was written down": (Mail, "mark_sent", True),
     "inside the transaction that tells": (MailQuerySet, "queue_once", True),
 }
 """Where to die: before the call, or after it."""

@@ -52,10 +52,8 @@ def killed(environment: dict[str, str], deed: str, step: str, at: datetime) -> N
 @pytest.mark.parametrize(
     ("step", "arrivals"),
     [
-        ("before the server is called", 1),
         ("before the server has taken it", 1),
         ("after the server has taken it", 2),
-        ("after that was written down", 1),
     ],
 )
 def test_a_mail_whose_sender_was_killed_arrives(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.test import Client
+from django.utils import timezone
 
 from billing.models import CardPage, Invoice, Order
 from billing.tasks import charge_due_invoices
@@ -66,3 +67,15 @@ def way_back(order: Order) -> str:
 
 def fresh(order: Order) -> Order:
     return Order.objects.select_related("card").get(pk=order.pk)
+
+
+def typed() -> tuple[Order, CardPage]:
+    """A card that was typed at the gateway, and of which nobody has told the desk."""
+    order, _ = failed_order()
+    customer = Customer(order)
+    customer.types_card(customer.presses())
+    return order, page_of(order)
+
+
+def take(page: CardPage) -> None:
+    CardPage.objects.get(pk=page.pk).take(at=timezone.now())

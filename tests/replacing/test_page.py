@@ -13,11 +13,12 @@ from billing.gateways import NoAnswer
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Card, CardPage, Event, Order
 from billing.models.card_page import ASKED_EVERY, GIVEN_UP_AFTER
+from billing.models.guard import Stale
 from billing.statuses import InvoiceStatus, OrderStatus, PastDue
 from billing.tasks import charge_due_invoices, take_cards
 from tests.factories import DECLINES, CardFactory, ContactFactory, OrderFactory, UserFactory
 from tests.public.customer import CAFE, HOME
-from tests.replacing.customer import Customer, failed_order, fresh, page_of, way_back
+from tests.replacing.customer import Customer, failed_order, fresh, page_of, take, typed, way_back
 
 pytestmark = pytest.mark.django_db
 REFUSED = "4000000000000002"
@@ -189,6 +190,39 @@ def test_a_page_is_asked_about_until_it_ends() -> None:
     page = page_of(order)
     assert page.ended_at
     assert (page.due_at, page.card) == (None, None)
+
+
+def test_a_payment_that_is_asked_for_at_this_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its invoice would have to be locked before the order: the card is put in place on a second try."""
+    order, page = typed()
+    look, looks = Order._owed_on, []
+
+    def asked_for_meanwhile(self: Order, orders: list[Order]) -> list[object]:
+        found = look(self, orders)
+        looks.append(found)
+        return found[:-1] if len(looks) == 1 else found  # type: ignore[return-value]
+
+    monkeypatch.setattr(Order, "_owed_on", asked_for_meanwhile)
+    take(page)
+    assert len(looks) == 4
+    assert fresh(order).card != order.card
+
+
+def test_a_card_that_never_finds_its_order_at_rest_stays_to_be_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order, page = typed()
+
+    def restless(self: Order) -> list[Order]:
+        raise Stale("It changed.")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(Order, "_lock_alike", restless)
+        with pytest.raises(Stale):
+            take(page)
+    assert order.contact.cards.count() == 1
+    take(page)
+    assert fresh(order).card != order.card
 
 
 def test_a_silent_gateway_loses_no_card_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

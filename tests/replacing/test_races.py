@@ -5,33 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from billing.gateways.sandbox.models import HostedPage
 from billing.models import CardPage, Event, Order
 from billing.models.card_page import CardPageQuerySet
-from billing.models.guard import Refused, Stale
 from billing.models.orders.base import OrderQuerySet
-from billing.statuses import PastDue
 from billing.tasks import bill_due_orders
 from tests.attempts.locks import no_locks, race
 from tests.factories import OrderFactory
 from tests.gateways.races import at_once
-from tests.replacing.customer import Customer, failed_order, fresh, page_of
+from tests.replacing.customer import Customer, fresh, take, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def typed() -> tuple[Order, CardPage]:
-    """A card that was typed at the gateway, and of which nobody has told the desk."""
-    order, _ = failed_order()
-    customer = Customer(order)
-    customer.types_card(customer.presses())
-    return order, page_of(order)
-
-
-def take(page: CardPage) -> None:
-    CardPage.objects.get(pk=page.pk).take(at=timezone.now())
 
 
 def replaced() -> int:
@@ -51,58 +36,6 @@ def test_eight_that_are_told_at_once_put_one_card_in_place() -> None:
     assert order.contact.cards.count() == 2
     assert replaced() == 1
     assert fresh(order).card == CardPage.objects.get().card
-
-
-def test_a_card_that_comes_while_the_order_is_cancelled_is_lost_by_neither() -> None:
-    order, page = typed()
-    turns = iter(range(8))
-
-    def deed() -> None:
-        try:
-            if next(turns) % 2:
-                take(page)
-            else:
-                Order.objects.get(pk=order.pk).cancel(None, past_due=PastDue.FORGIVE, reason="")
-        except Refused:
-            pass
-
-    at_once(deed)
-    take(page)
-    assert order.contact.cards.count() == 2
-    assert CardPage.objects.get().card
-
-
-def test_a_payment_that_is_asked_for_at_this_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its invoice would have to be locked before the order: the card is put in place on a second try."""
-    order, page = typed()
-    look, looks = Order._owed_on, []
-
-    def asked_for_meanwhile(self: Order, orders: list[Order]) -> list[object]:
-        found = look(self, orders)
-        looks.append(found)
-        return found[:-1] if len(looks) == 1 else found  # type: ignore[return-value]
-
-    monkeypatch.setattr(Order, "_owed_on", asked_for_meanwhile)
-    take(page)
-    assert len(looks) == 4
-    assert fresh(order).card != order.card
-
-
-def test_a_card_that_never_finds_its_order_at_rest_stays_to_be_told_of(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    order, page = typed()
-
-    def restless(self: Order) -> list[Order]:
-        raise Stale("It changed.")
-
-    with monkeypatch.context() as busy:
-        busy.setattr(Order, "_lock_alike", restless)
-        with pytest.raises(Stale):
-            take(page)
-    assert order.contact.cards.count() == 1
-    take(page)
-    assert fresh(order).card != order.card
 
 
 # -- the locks, and what would happen without them
