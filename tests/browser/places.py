@@ -319,6 +319,11 @@ def pay_page(desk: Page) -> None:
 
 
 @place("customers")
+def card_page(desk: Page) -> None:
+    desk.goto(f"/card/{order(status=OrderStatus.PAST_DUE).token}/")
+
+
+@place("customers")
 def card_company_page_with_refusals(desk: Page) -> None:
     desk.goto(f"/pay/{invoice().token}/")
     desk.locator("form button").click()
