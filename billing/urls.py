@@ -20,6 +20,7 @@ from billing.views import (
     public,
     purchases,
     records,
+    replacing,
     saved_filters,
     webhooks,
 )
@@ -93,4 +94,6 @@ urlpatterns = [
     path("pay/<slug:token>/return/", public.pay_return, name="pay_return"),
     path("order/<slug:slug>/", order_form.order, name="order_form"),
     path("order/<slug:slug>/<uuid:visit>/", order_form.ordered, name="ordered"),
+    path("card/<slug:token>/", replacing.replace, name="card_replace"),
+    path("card/<slug:token>/return/", replacing.replace_return, name="card_replace_return"),
 ]

@@ -67,7 +67,7 @@ class Ordered(Recurring):
         self.save()
         self._put_lines(lines, discount)
         self.store(*self.summarize(), *self.recompute())
-        self.redeem_coupon(at=at)
+        self.redeem_coupon(None, at=at)
         self._tell_ordered(form)
 
     def _tell_ordered(self, form: OrderForm) -> None:

@@ -65,14 +65,20 @@ def refused_until(declines: Sequence[datetime]) -> datetime | None:
 
 def declines_end(sources: Iterable[AttemptQuerySet], at: datetime) -> TooManyDeclines | None:
     """Why nothing is taken ``at`` this moment, or None. ``sources``: those that count together."""
-    ends = [refused_until([one.settled_at for one in source if one.settled_at]) for source in sources]
-    until = max((end for end in ends if end and end > at), default=None)
-    if until is None:
-        return None
     sentence = _now(
         "Five payments were declined here within an hour. To keep cards from being tried out, this page"
         " takes no payment before %(time)s. Please come back then."
     )
+    moments = [[one.settled_at for one in source if one.settled_at] for source in sources]
+    return too_many(moments, sentence, at)
+
+
+def too_many(sources: Iterable[Sequence[datetime]], sentence: str, at: datetime) -> TooManyDeclines | None:
+    """The refusal while any of the ``sources`` closes the page; ``sentence`` says until what ``time``."""
+    ends = [refused_until(declines) for declines in sources]
+    until = max((end for end in ends if end and end > at), default=None)
+    if until is None:
+        return None
     time = time_format(timezone.localtime(until), "H:i e")
     return TooManyDeclines(sentence % {"time": time}, until=until)
 

@@ -166,7 +166,7 @@ class World:
             "pk": str(record.pk) if record else "1",
             "page": "invoices",
             "key": str(UUID(int=7)),
-            "token": self.invoice.token,
+            "token": self.order.token if address.route.startswith("card/") else self.invoice.token,
             "slug": self.form.slug,
             "visit": str(self.submission.visit),
             "ref": self.page,

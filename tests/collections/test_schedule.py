@@ -403,6 +403,19 @@ def test_an_order_that_is_given_another_card_is_retried_with_it_now_or_on_the_ne
     assert_books_agree()
 
 
+def test_a_card_that_the_customer_stores_in_its_place_is_charged_at_once(clock: Clock) -> None:
+    invoice = declined_order(clock, STOLEN)
+    details = SandboxGateway().store_card(
+        "5555555555554444", exp_month=12, exp_year=2040, today=clock.now.date()
+    )
+    with transaction.atomic():
+        Order.objects.get().take_new_card(details, gateway="sandbox")
+    assert schedule_of(invoice).card == Order.objects.get().card
+    clock.work()
+    assert (moved(), fresh(invoice).status) == ([(30, 0)], InvoiceStatus.CLOSED)
+    assert_books_agree()
+
+
 @pytest.mark.parametrize("past_due", PastDue)
 def test_cancelling_the_order_stops_the_retries_only_if_it_forgives(clock: Clock, past_due: PastDue) -> None:
     invoice = declined_order(clock)

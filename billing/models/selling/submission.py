@@ -344,7 +344,7 @@ class Submission(models.Model):
 
     def _take_card(self, page: CardPage, at: datetime) -> None:
         try:
-            card = page.take()
+            card = page.take(at=at)
         except Exception:
             log.exception("The card of an order could not be taken over")
             return
