@@ -95,7 +95,8 @@ def test_gateways_are_asked_every_five_minutes_and_other_jobs_each_time(
     now = timezone.now()
     for minutes in range(11):
         tick(now + minutes * MINUTE)
-    assert ran.pop("check_gateways") == 3
+    assert (ran.pop("check_gateways"), ran.pop("check_mail_server")) == (3, 3)
+    assert ran.pop("housekeeping") in (1, 2)  # midnight may have passed
     assert set(ran.values()) == {11}
 
 
@@ -106,10 +107,10 @@ def test_a_job_that_fails_is_counted_until_it_works_again(monkeypatch: pytest.Mo
     now = timezone.now()
     with monkeypatch.context() as patch:
         patch.setitem(tasks.JOBS, "send_due_mail", fails)
-        for _ in range(2):
-            tick(now)
+        for minutes in (0, 1):
+            tick(now + minutes * MINUTE)
     assert "Failed 2 times in a row: RuntimeError: no connection" in page()
-    tick(now)
+    tick(now + 3 * MINUTE)
     job = Job.objects.get(name="send_due_mail")
     assert (job.error, job.failures) == ("", 0)
 
@@ -118,9 +119,9 @@ def test_a_round_with_nothing_to_do_is_written_down_once_a_minute() -> None:
     now = timezone.now()
     tick(now)
     tick(now + timedelta(seconds=30))
-    assert Job.objects.get(name="send_due_mail").ran_at == now
+    assert Job.objects.get(name="send_due_mail").ran_at < now + timedelta(seconds=30)
     tick(now + 2 * MINUTE)
-    assert Job.objects.get(name="send_due_mail").ran_at == now + 2 * MINUTE
+    assert Job.objects.get(name="send_due_mail").ran_at >= now + 2 * MINUTE
 
 
 def test_what_waits_is_counted_with_since_when_it_is_overdue() -> None:

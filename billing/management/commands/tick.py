@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from billing import wakeups
 from billing.tasks import tick
 
 
@@ -16,7 +17,9 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        results = tick(timezone.now())
+        now = timezone.now()
+        results = tick(now)
+        wakeups.forget(before=now)
         for name, counts in results.items():
             self.stdout.write(f"{name}: {in_words(counts)}")
         if None in results.values():
