@@ -25,7 +25,7 @@ from billing import gateways, housekeeping, mail
 from billing.gateways import NoAnswer, NotOurGateway
 from billing.models import Attempt, GatewayEvent, Invoice, Job, JobRun, Mail, Order
 from billing.models.guard import Refused
-from billing.models.job import LONGEST_REST, ROUND
+from billing.models.job import LONGEST_REST, PERIODS, ROUND
 from billing.models.mail import MOST_TRIES
 from billing.models.orders.billing import BillingFailed
 
@@ -382,11 +382,3 @@ JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "housekeeping": lambda now, proceed: housekeeping.tidy_up(now),
 }
 """In this order: an order that is billed is charged, and its receipt leaves, with the same tick."""
-PERIODS = {
-    "check_gateways": timedelta(minutes=5),
-    "check_mail_server": timedelta(minutes=5),
-    "housekeeping": timedelta(days=1),
-}
-"""How far two runs of a job are apart: whoever comes first in a period does it for all. The others run each
-time, in as many workers as there are, since they claim row by row.
-"""

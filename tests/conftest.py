@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from billing import gateways
+from billing.context import WORKER_IS_AWAY
 from billing.gateways.stripe.gateway import make as make_stripe
 from config.environment import hosted_pages
 from tests.stripe.behind import NotInstalled
@@ -73,6 +75,12 @@ def django_db_modify_db_settings(
     if not on_postgresql():
         file = tmp_path_factory.mktemp("database") / "test.sqlite3"
         settings.DATABASES["default"]["TEST"]["NAME"] = str(file)
+
+
+@pytest.fixture(autouse=True)
+def worker() -> None:
+    """Every page of staff says when there is no worker, which it looks up now and then: here there is one."""
+    cache.set(WORKER_IS_AWAY, value=False, timeout=None)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +24,14 @@ VERIFY_BOOKS = "verify_books"
 ROUND = "round"
 """A worker has begun to go round, whatever its jobs come to."""
 DAY = timedelta(days=1)
+PERIODS = {
+    "check_gateways": timedelta(minutes=5),
+    "check_mail_server": timedelta(minutes=5),
+    "housekeeping": DAY,
+}
+"""How far two runs of a job are apart: whoever comes first in a period does it for all. The others run in
+each round of each worker, since they claim row by row.
+"""
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -31,9 +39,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """What the worker does in its rounds, without the rounds themselves."""
         return self.exclude(name__in=[VERIFY_BOOKS, ROUND]).order_by("name")
 
-    def stand_still(self, at: datetime) -> bool:
-        """Whether no worker has gone round for a while."""
-        return not self.exclude(name=VERIFY_BOOKS).filter(ran_at__gt=at - STANDS_STILL_AFTER).exists()
+    def last_round(self) -> datetime | None:
+        """When a worker was last seen to do something."""
+        found: datetime | None = self.exclude(name=VERIFY_BOOKS).aggregate(last=Max("ran_at"))["last"]
+        return found
 
     def failing(self) -> JobQuerySet:
         """Those whose last run failed, the longest failing first."""
@@ -93,9 +102,8 @@ class Job(models.Model):
         """``3 approved, 1 unknown``, or nothing."""
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
 
-    def is_late(self, at: datetime, *, every: timedelta = timedelta(0)) -> bool:
-        """``every``: how far two of its runs are apart."""
-        return at - self.ran_at > every + LATE_AFTER
+    def is_late(self, at: datetime) -> bool:
+        return at - self.ran_at > PERIODS.get(self.name, timedelta(0)) + LATE_AFTER
 
 
 def start_of_period(every: timedelta, at: datetime) -> datetime:

@@ -17,6 +17,7 @@ from billing import tasks
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Attempt, Mail
 from billing.models.attempts.base import GIVE_UP_AFTER, GRACE
+from billing.models.job import PERIODS
 from billing.statuses import AttemptState, MailState
 from billing.tasks import resolve_attempts, tick
 from tests.attempts.desk import (
@@ -165,7 +166,7 @@ def test_a_job_that_fails_keeps_none_of_the_others_from_running(monkeypatch: pyt
 
 def test_tick_with_nothing_to_do_says_so() -> None:
     said("tick")  # this period's runs are done now
-    each_time = [job for job in tasks.JOBS if job not in tasks.PERIODS]
+    each_time = [job for job in tasks.JOBS if job not in PERIODS]
     assert said("tick") == "".join(f"{job}: nothing was due\n" for job in each_time)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing import tasks
+from billing.context import FIRST_PAGE_AT, WORKER_IS_AWAY
 from billing.gateways import NoAnswer, NotOurGateway
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Job, Payment
@@ -154,3 +158,87 @@ def test_the_page_takes_as_many_queries_however_much_waits(django_assert_max_num
     client.get("/health/")
     with django_assert_max_num_queries(12):
         client.get("/health/")
+
+
+# -- the line on every page
+
+
+@pytest.fixture
+def looked_up() -> Iterator[None]:
+    """Each page looks anew, as the first one of a process does."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+AWAY = "No worker has run for five minutes"
+
+
+def line(client: Client, path: str = "/contacts/") -> bool:
+    cache.delete(WORKER_IS_AWAY)
+    return AWAY in client.get(path).content.decode()
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(UserFactory.create(role="Administrator", is_staff=True))
+    return client
+
+
+@pytest.mark.parametrize("path", ["/contacts/", "/invoices/", "/health/", "/admin/"])
+def test_every_page_of_staff_says_when_the_worker_stopped(looked_up: None, staff: Client, path: str) -> None:
+    tick(timezone.now() - 4 * MINUTE)
+    assert not line(staff, path)
+    Job.objects.update(ran_at=timezone.now() - 6 * MINUTE)
+    assert line(staff, path)
+
+
+def test_books_that_were_verified_are_no_worker(looked_up: None, staff: Client) -> None:
+    tick(timezone.now() - 6 * MINUTE)
+    call_command("verify_books")
+    assert line(staff)
+
+
+def test_a_new_desk_has_five_minutes_from_its_first_page(looked_up: None, staff: Client) -> None:
+    assert not line(staff)
+    cache.set(FIRST_PAGE_AT, timezone.now() - 6 * MINUTE)
+    assert line(staff)
+    tick(timezone.now())
+    assert not line(staff)
+
+
+def test_customers_and_the_sign_in_say_nothing_of_it(looked_up: None) -> None:
+    cache.set(WORKER_IS_AWAY, value=True)
+    invoice = InvoiceFactory.create()
+    for path in ("/login/", f"/i/{invoice.token}/", f"/pay/{invoice.token}/"):
+        assert AWAY not in Client().get(path).content.decode()
+
+
+def test_it_takes_one_query_in_half_a_minute(
+    looked_up: None, staff: Client, django_assert_num_queries: Any
+) -> None:
+    staff.get("/contacts/")
+    with CaptureQueriesContext(connection) as warm:
+        staff.get("/contacts/")
+    cache.delete(WORKER_IS_AWAY)
+    with django_assert_num_queries(len(warm) + 1):
+        staff.get("/contacts/")
+
+
+def test_a_job_that_rests_says_when_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(now: object, proceed: object) -> Any:
+        raise RuntimeError("no connection")
+
+    monkeypatch.setitem(tasks.JOBS, "resolve_attempts", fails)
+    now = timezone.now()
+    tick(now)
+    assert f"Next try {now + MINUTE:%H:%M}." in page()
+
+
+def test_a_mail_server_that_cannot_be_reached_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Any) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.open", fails)
+    tick(timezone.now())
+    assert "ConnectionRefusedError: [Errno 111] Connection refused" in page().split('id="mail"')[1]

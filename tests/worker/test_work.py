@@ -14,7 +14,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from billing import tasks, worker
+from billing import tasks, wakeups, worker
 from billing.models import Job, Mail
 from billing.models.job import ROUND
 from billing.statuses import MailState
@@ -93,7 +93,7 @@ def test_a_database_that_is_away_is_waited_for_longer_each_time(
         return stopping.is_set()
 
     monkeypatch.setattr(worker, "tick", go_round)
-    monkeypatch.setattr(worker.wakeups, "answer", lambda proceed: 0)
+    monkeypatch.setattr(wakeups, "answer", lambda proceed: 0)
     monkeypatch.setattr(stopping, "wait", wait)
     with caplog.at_level(logging.ERROR):
         work(stopping, every=0.25)
@@ -107,7 +107,7 @@ def test_each_round_is_noted_although_all_jobs_rest(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Job.objects.none().__class__, "resting", lambda self, at: set(tasks.JOBS))
     tasks.tick(now + timedelta(minutes=1))
     assert Job.objects.get().name == ROUND
-    assert not Job.objects.stand_still(now + timedelta(minutes=4))
+    assert Job.objects.last_round() == now + timedelta(minutes=1)
 
 
 @pytest.mark.django_db
