@@ -13,6 +13,7 @@ from billing.models.matching import Matching
 from billing.models.recurring import Recurring
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
+from billing.statuses import InvoiceStatus
 
 
 class Invoice(Matching, Recurring, Editing, Ending, Sending, Visiting):
@@ -44,8 +45,16 @@ class Invoice(Matching, Recurring, Editing, Ending, Sending, Visiting):
             ),
             models.Index(fields=["-invoice_date", "-id"], name="invoice_by_date"),
             models.Index(fields=["status", "-invoice_date", "-id"], name="invoice_by_status"),
+            models.Index(  # carries what the sums by age are made of
+                fields=["due_on"],
+                include=["currency", "balance"],
+                name="invoice_owing_by_due",
+                condition=models.Q(status__in=sorted(OWING)),
+            ),
             models.Index(
-                fields=["due_on"], name="invoice_owing_by_due", condition=models.Q(status__in=sorted(OWING))
+                fields=["created_at", "id"],
+                name="invoice_draft_by_age",
+                condition=models.Q(status=InvoiceStatus.DRAFT),
             ),
             models.Index(
                 fields=["invoice_date", "id"], name="invoice_overpaid", condition=models.Q(overpaid__gt=0)

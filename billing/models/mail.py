@@ -31,6 +31,10 @@ class MailQuerySet(models.QuerySet["Mail"]):
     def due(self, at: datetime) -> MailQuerySet:
         return self.filter(state=MailState.QUEUED, next_try_at__lte=at).order_by("next_try_at", "id")
 
+    def failed(self) -> MailQuerySet:
+        """Those that nobody tries any more, the latest first."""
+        return self.filter(state=MailState.FAILED).order_by("-made_at", "-id")
+
     def claim_next(self, at: datetime) -> Mail | None:
         """The mail that is due first, for the caller alone to send until the lease ends."""
         with transaction.atomic(durable=True):
@@ -93,6 +97,7 @@ class Mail(models.Model):
         verbose_name = _("e-mail")
         indexes: ClassVar = [
             models.Index(fields=["next_try_at", "id"], name="mail_due", condition=Q(state=MailState.QUEUED)),
+            models.Index(fields=["-made_at", "-id"], name="mail_failed", condition=Q(state=MailState.FAILED)),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(state__in=MailState.values), name="mail_state_known"),

@@ -30,7 +30,7 @@ READ, POST, BOTH = (
 RULES = {
     "login": Rule(frozenset({"GET", "POST"}), is_public=True),
     "logout": Rule(frozenset({"POST"}), is_public=True),  # whoever is signed out already is led to the door
-    "home": Rule(frozenset({"GET"}), is_public=True),  # leads on to a page that asks for the sign-in
+    "home": READ,
     "contacts:list": READ,
     "contacts:new": BOTH,
     "contacts:detail": READ,
