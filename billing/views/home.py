@@ -188,7 +188,9 @@ def _mail(mail: Mail) -> Line:
 
 
 def _job(job: Job) -> Line:
-    tried = _now("failed %(count)s times in a row") % {"count": job.failures}
+    tried = ""
+    if job.failures > 1:
+        tried = _now("failed %(count)s times in a row") % {"count": job.failures}
     next_try = ""
     if job.next_try_at:
         at = date_format(timezone.localtime(job.next_try_at), "H:i")
@@ -245,7 +247,7 @@ BLOCKS = (
     ),
     Kind(
         "expiring",
-        _("Card expires before the next charge"),
+        _("Expiring cards"),
         _("Every order's card works on the day of its next charge."),
         lambda now: Order.objects.with_expiring_card().select_related("contact", "card"),
         _expiring,
