@@ -126,7 +126,8 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
             f"owed_{number}": Sum("balance", filter=Q(**late_by(first, last, today)), default=ZERO)
             for number, (first, last) in enumerate(AGES)
         }
-        return list(self.unpaid().values("currency").annotate(**sums).order_by("currency"))
+        rows = self.unpaid().values("currency").annotate(**sums).order_by("currency")
+        return [dict(row) for row in rows]
 
     def sales(self) -> InvoiceQuerySet:
         """Invoices that count as purchases: not drafts, not declined, not voided; row by row, ``is_sale``."""

@@ -74,7 +74,8 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
     def by_day(self, since: date) -> list[dict[str, Any]]:
         """What came in on each day since then, as ``currency``, ``received_on``, ``came`` and ``count``."""
         days = self.received().filter(received_on__gte=since).values("currency", "received_on")
-        return list(days.annotate(came=Sum("amount"), count=Count("id")).order_by("currency", "received_on"))
+        rows = days.annotate(came=Sum("amount"), count=Count("id")).order_by("currency", "received_on")
+        return [dict(row) for row in rows]
 
     def for_list(self) -> PaymentQuerySet:
         """Newest first, with what a row shows of the payment and of its invoice."""

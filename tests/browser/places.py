@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 from django.utils import timezone
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Message
-from billing.models import GatewayEvent, Invoice, Job, Mail
+from billing.models import GatewayEvent, Invoice, Job, Mail, Payment
 from billing.statuses import DisputeState, InvoiceStatus, OrderStatus, RefundRoute
 from billing.tasks import act_on_notices, tick
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
@@ -158,6 +159,18 @@ def payments(desk: Page) -> None:
     invoice_with_everything()
     PaymentFactory.create()
     desk.goto("/payments/")
+
+
+@place("attention")
+def home(desk: Page) -> None:
+    needing_a_person()
+    made = invoice()
+    made.request_payment(None, recipient=made.contact.email, message="")
+    Mail.objects.update(state="failed", error="E" * 500)
+    Payment.objects.update(received_on=timezone.localdate())
+    Invoice.objects.filter(pk=made.pk).update(due_on=timezone.localdate() - timedelta(days=40))
+    Job.objects.note_failure("check_gateways", at=timezone.now(), error="stripe: " + "W" * 300)
+    desk.goto("/")
 
 
 def needing_a_person() -> None:
