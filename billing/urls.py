@@ -15,6 +15,7 @@ from billing.views import (
     public,
     purchases,
     records,
+    search,
     webhooks,
 )
 
@@ -54,6 +55,7 @@ urlpatterns = [
     path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),
     path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
     path("health/", health.health, name="health"),
+    path("search/", search.search, name="search"),
     path("attention/", attention.attention, name="attention"),
     path("unmatched/<int:pk>/match/", records.match, name="unmatched_match"),
     path("unmatched/<int:pk>/set-aside/", records.set_aside, name="unmatched_set_aside"),

@@ -60,6 +60,7 @@ class Invoice(Matching, Recurring, Editing, Ending, Sending, Visiting):
                 fields=["invoice_date", "id"], name="invoice_overpaid", condition=models.Q(overpaid__gt=0)
             ),
             models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
+            models.Index(fields=["total", "id"], name="invoice_by_total"),
             models.Index(
                 fields=["charge_due_at", "id"],
                 name="invoice_charge_due",

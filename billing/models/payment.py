@@ -151,6 +151,8 @@ class Payment(models.Model):
             models.Index(fields=["contact", "-made_at", "-id"], name="payment_by_contact"),
             models.Index(fields=["-received_on", "-id"], name="payment_by_day"),
             models.Index(fields=["gateway_ref"], name="payment_by_gateway_ref"),
+            models.Index(fields=["amount", "id"], name="payment_by_amount"),
+            models.Index(fields=["card_last4", "id"], name="payment_by_last4", condition=~Q(card_last4="")),
             models.Index(fields=["made_at", "id"], name="payment_refused_refund", condition=REFUSED_REFUND),
         ]
         constraints: ClassVar = [

@@ -67,6 +67,7 @@ RULES = {
     "billing:attempt_ask": POST,
     "billing:attempt_cancel": POST,
     "billing:attention": READ,
+    "billing:search": READ,
     "billing:unmatched_match": BOTH,
     "billing:unmatched_set_aside": BOTH,
     "billing:dispute_record": BOTH,
