@@ -354,12 +354,17 @@ class VoidForm(ReasonForm):
         return Preview(
             sentence=_now("Cancel %(invoice)s and keep its record.") % {"invoice": self.invoice},
             deed=_now("Void %(invoice)s") % {"invoice": self.invoice},
-            changes=self.change_to(InvoiceStatus.VOIDED, Decimal(0)),
+            changes=[*self.change_to(InvoiceStatus.VOIDED, Decimal(0)), *self._coupon()],
             money=_now("No money moves."),
             undo=_now("Voided is the end: it cannot be undone."),
             warnings=list(self._what_stays()),
             commissions=earned(changed(self.invoice.commissions_if(InvoiceStatus.VOIDED))),
         )
+
+    def _coupon(self) -> Iterator[Change]:
+        if self.invoice.gives_coupon_back():
+            label = _now("Coupon code %(code)s") % {"code": self.invoice.coupon_shown}
+            yield Change(label, _now("redeemed"), _now("given back"))
 
     def _what_stays(self) -> Iterator[str]:
         for order in self.invoice.started_orders.unended().order_by("pk"):

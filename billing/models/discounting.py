@@ -55,6 +55,10 @@ class Discounting(InvoiceBase):
         """Whether money ever came for it, even if it went back since."""
         return bool(self.paid or self.refunded)
 
+    def gives_coupon_back(self) -> bool:
+        """Whether voiding it would make its coupon usable again. One query if it has one."""
+        return bool(self.coupon) and not self.was_paid and self.redemptions.filter(STANDS).exists()
+
     def coupon_taken(self) -> Decimal:
         """What its coupon takes off in all, before tax. One query if it has one."""
         if not self.coupon:

@@ -21,7 +21,7 @@ class Ending(Discounting):
 
         Its coupon is given back if no money ever came (``models.discounting``).
         """
-        if not self.was_paid:
+        if self.gives_coupon_back():
             self.give_back_coupon(by)
         return self._end(InvoiceStatus.VOIDED, _now("Voided."), reason)
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.utils import timezone
 
 from billing.models import Coupon, CouponCode, CouponRedemption, Event, Header, Invoice, LineInput
@@ -22,6 +23,7 @@ from tests.factories import (
     CouponFactory,
     InvoiceFactory,
     ProductFactory,
+    UserFactory,
     refund_all,
 )
 
@@ -177,6 +179,15 @@ def test_voiding_an_unpaid_invoice_gives_the_coupon_back() -> None:
     InvoiceFactory.create(contact=contact, coupon="MINE")
     assert redeemed() == [1]
     assert_books_agree()
+
+
+@pytest.mark.parametrize("paid", [0, 30])
+def test_the_dialog_of_void_says_whether_the_coupon_comes_back(client: Client, paid: int) -> None:
+    client.force_login(UserFactory.create(role="Billing manager"))
+    CouponFactory.create(code="SPRING")
+    invoice = InvoiceFactory.create(coupon="SPRING", paid=Decimal(paid))
+    page = client.get(f"/invoices/{invoice.pk}/void/").content.decode()
+    assert ("Coupon code SPRING" in page and "given back" in page) == (not paid)
 
 
 @pytest.mark.parametrize("end", ["refund", "part", "write_off", "refund and void"])
