@@ -69,10 +69,13 @@ def test_nothing_sets_the_status_of_an_invoice_an_order_or_a_commission_beside_i
     assert sorted(found) == [
         "models/base.py: self.status = status",
         "models/orders/base.py: self.status = status",
-        "models/partners/commission.py:"
-        " cls.objects.filter(pk__in=part).update(status=CommissionStatus.APPROVED)",
-        "models/partners/program.py:"
-        " Commission.objects.filter(pk__in=part).update(status=CommissionStatus.PAID, payout=payout)",
+        *(
+            f"models/partners/{file}.objects.filter(pk__in=part).update(status=CommissionStatus.{more})"
+            for file, more in (
+                ("commission.py: cls", "APPROVED"),
+                ("program.py: Commission", "PAID, payout=payout"),
+            )
+        ),
         "models/partners/settling.py: row.status = CANCELLED",
     ]
 
