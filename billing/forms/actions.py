@@ -400,6 +400,7 @@ class RerunCommissionsForm(ActionForm):
     """``shown`` stands for the outcome in the preview, so that no other one is stored."""
 
     verb = "rerun_commissions"
+    of_state = frozenset({"seen", "shown"})
     shown = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -44,6 +44,8 @@ class Dialog(forms.Form):
     verb: ClassVar[str]
     rarely: ClassVar[frozenset[str]] = frozenset()
     """Fields that are folded away, since they are seldom asked for."""
+    of_state: ClassVar[frozenset[str]] = frozenset({"seen"})
+    """Fields that stand for the state that was looked at."""
     key = forms.UUIDField(widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE})
     seen = forms.IntegerField(
         widget=forms.HiddenInput, required=False, error_messages={"invalid": INCOMPLETE}

@@ -156,8 +156,9 @@ def _ask_again(request: DeskRequest, make: MakeForm, action: Action, back: str, 
     subject = make().subject
     subject.refresh_from_db()
     data = request.POST.copy()
-    data["key"] = str(uuid.uuid4())
-    data["seen"] = str(make().about.version)
+    data["key"], now = str(uuid.uuid4()), make()
+    for name in now.of_state:
+        data[name] = str(now.get_initial_for_field(now.fields[name], name))
     return _ask(request, make(data), action, back, status=409, notice=notice)
 
 

@@ -87,8 +87,7 @@ def _do(request: DeskRequest, make: MakeForm, action: Action, back: str) -> Http
         form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
         return _ask(request, form, action, back, status=422)
     except Stale as stale:
-        form.record.refresh_from_db()
-        return _ask(request, make(), action, back, status=409, notice=str(stale))
+        return _ask_again(request, make, action, back, str(stale))
     except Refused as refusal:
         return _refuse(request, refusal, back)
     return done(request, event, back=back)
@@ -106,6 +105,15 @@ def _ask(
         "notice": notice,
     }
     return render(request, "billing/attention/act.html", context, status=status)
+
+
+def _ask_again(request: DeskRequest, make: MakeForm, action: Action, back: str, notice: str) -> HttpResponse:
+    """The record changed meanwhile: the same dialog on the new state, with everything that was typed."""
+    make().record.refresh_from_db()
+    data, now = request.POST.copy(), make()
+    data["key"] = str(uuid.uuid4())
+    data["seen"] = str(now.get_initial_for_field(now.fields["seen"], "seen"))
+    return _ask(request, make(data), action, back, status=409, notice=notice)
 
 
 def _refuse(request: DeskRequest, refusal: Refused, back: str) -> HttpResponse:

@@ -58,7 +58,7 @@ def test_no_action_is_offered_where_it_would_lead_off_the_list(name: str) -> Non
     assert {InvoiceStatus(was) for was in action.on} <= {was for was in S if to == was or to in PRODUCT[was]}
 
 
-def test_nothing_sets_the_status_of_an_invoice_or_an_order_beside_its_guard() -> None:
+def test_nothing_sets_the_status_of_an_invoice_an_order_or_a_commission_beside_its_guard() -> None:
     root = Path(billing.__file__).parent
     found = [
         f"{path.relative_to(root)}: {ast.unparse(node)}"
@@ -69,6 +69,14 @@ def test_nothing_sets_the_status_of_an_invoice_or_an_order_beside_its_guard() ->
     assert sorted(found) == [
         "models/base.py: self.status = status",
         "models/orders/base.py: self.status = status",
+        *(
+            f"models/partners/{file}.objects.filter(pk__in=part).update(status=CommissionStatus.{more})"
+            for file, more in (
+                ("commission.py: cls", "APPROVED"),
+                ("program.py: Commission", "PAID, payout=payout"),
+            )
+        ),
+        "models/partners/settling.py: row.status = CANCELLED",
     ]
 
 

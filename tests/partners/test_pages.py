@@ -177,6 +177,8 @@ def test_a_rerun_shows_each_commission_before_and_after_and_stores_just_that(
     assert answer.status_code == 409
     assert "come to something else by now" in words(answer)
     refer(invoice.contact, bob)
+    again = desk.post(url, {"shown": "0" * 64, "key": str(uuid4())})
+    assert f'name="shown" value="{shown[1]}"' in again.content.decode()  # the dialog is up to date again
     assert desk.post(url, {"shown": shown[1], "key": str(uuid4())}).status_code == 302
     assert (rows(ada), rows(bob)) == ([("cancelled", "10")], [("pending", "10")])
     assert f"{ada} $10.00 → $0.00" in read(desk, f"/invoices/{invoice.pk}/")
@@ -263,8 +265,10 @@ def test_referrers_are_named_by_code_and_what_is_wrong_is_said(desk: Client, ada
     assert refused.status_code == 422
     assert "First referrer is “NOBODY”: no partner has this code." in words(refused)
     assert desk.post(url, {"first": "ada", "last": "", "seen": "0.0"}).status_code == 302
-    stale = desk.post(url, {"first": "", "last": "ada", "seen": "0.0"})
+    stale = desk.post(url, {"first": "", "last": "ada", "reason": "Her letter", "seen": "0.0"})
     assert stale.status_code == 409
+    assert 'value="Her letter"' in stale.content.decode()
+    assert f'name="seen" value="{ada.pk}.0"' in stale.content.decode()
     found = contact.referrals.get()
     assert (found.first, found.last) == (ada, None)
 

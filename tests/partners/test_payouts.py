@@ -46,8 +46,7 @@ def test_partners_below_the_threshold_are_carried_over(ada: Partner) -> None:
     assert (rows(ada), rows(bob)) == ([("paid", "30")], [("approved", "29.9")])
     payout = Payout.objects.get()
     assert (payout.total, payout.partner_count) == (Decimal(30), 1)
-    approve_with_nothing = pytest.raises(Invalid, match="no partner has reached the sum")
-    with approve_with_nothing:
+    with pytest.raises(Invalid, match="no partner has reached the sum"):
         ada.program.pay_out(None, currency="USD", at=NOON)
     assert_books_agree()
 
