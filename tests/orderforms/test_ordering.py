@@ -295,6 +295,15 @@ def test_an_order_is_not_changed_while_its_page_cannot_be_closed(
     assert Attempt.objects.count() == 1
 
 
+def test_back_on_the_refusal_after_sending_again_it_goes_on_with_what_was_sent(visitor: Visitor) -> None:
+    visitor.orders(DECLINES)
+    refusal = f"{visitor.path}{Submission.objects.get().visit}/"
+    page = visitor.sends()
+    assert REFUSED in visitor.goes_to(refusal)  # the browser's Back button, which asks again
+    assert visitor.sends() == page
+    assert Invoice.objects.filter(status="draft").count() == 1
+
+
 # -- told late, or never
 
 
