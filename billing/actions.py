@@ -163,9 +163,10 @@ STEPS = by_name(
         "pay_invoice",
         needs=IN_FLIGHT,
     ),
+    Action("retry", _("Retry now"), frozenset({S.COLLECTIONS}), _("retried"), "pay_invoice", needs=IN_FLIGHT),
 )
-"""Steps that are offered inside a dialog: issuing from the editor, and what becomes of an invoice whose
-card was declined.
+"""Steps that are offered inside a dialog or on a page: issuing from the editor, what becomes of an invoice
+whose card was declined, and retrying one in Collections before its next date.
 """
 
 DECLINE_CHOICES = ("mark_unpaid", "run_collections", "void")
@@ -248,7 +249,14 @@ NOTICE_ACTIONS = by_name(
 """What can be done about a gateway's message."""
 
 CODE_ACTIONS = by_name(
-    Action("copy_code", _("Copy code"), frozenset({CodeState.ISSUED}), _("copied"), "copy_couponcode"),
+    Action(
+        "copy_code",
+        _("Copy code"),
+        frozenset({CodeState.ISSUED}),
+        _("copied"),
+        "copy_couponcode",
+        needs=("has_run_out",),
+    ),
     Action(
         "withdraw",
         _("Withdraw"),

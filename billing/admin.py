@@ -3,57 +3,95 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
+from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.decorators import csp
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils import timezone
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django_otp import devices_for_user
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from billing import money
-from billing.actions import NOTICE_ACTIONS
+from billing import clock, money
+from billing.actions import CODE_STEPS, NOTICE_ACTIONS
 from billing.forms.header import currency_choices
+from billing.forms.wording import EmailTemplateForm, explained, tried_out, words_of
 from billing.models import (
     Attempt,
     Card,
+    Commission,
+    Coupon,
+    CouponCode,
+    CouponRedemption,
     Dispute,
+    EmailTemplate,
     Event,
     GatewayEvent,
     Invoice,
     Mail,
+    MailSettings,
     Order,
     OrderForm,
     OrderFormItem,
     OrderLine,
+    Partner,
+    PartnerProgram,
     Payment,
+    Payout,
     Product,
     ProductPrice,
+    ProgramRate,
+    RechargeSchedule,
+    RechargeSettings,
     Series,
     Submission,
     TaxRate,
+    Threshold,
     UnmatchedMoney,
 )
+from billing.models.coupons.coupon import FIXED
 from billing.models.guard import Refused
-from billing.templatetags.rows import Entry, invoice_entries, order_entries, payment_entries
+from billing.models.spelling import LONGEST, SPELT, spelt
+from billing.statuses import CouponAudience, MailKind
+from billing.templatetags.rows import (
+    Entry,
+    code_entries,
+    commission_entries,
+    invoice_entries,
+    order_entries,
+    payment_entries,
+)
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
 
 admin.site.site_header = _("Counterfoil · back office")
 admin.site.site_title = _("Counterfoil")
 admin.site.index_title = _("Back office")
 
+PREVIEW_POLICY = {
+    "default-src": [NONE],
+    "style-src": [SELF, UNSAFE_INLINE],
+    "frame-ancestors": [SELF],
+    "sandbox": True,
+}
+"""E-mails carry their styles in the text. So does their preview, in a frame where nothing else is allowed."""
 KEPT_BACK = frozenset({"token", "card_token", "html", "key", "visit", "typed", "opened_from"})
 """Columns that nobody needs to read: secrets, the keys of single clicks, and what visitors typed."""
 
@@ -176,7 +214,88 @@ class EventAdmin(RecordAdmin):
 class MailAdmin(RecordAdmin):
     list_display = ("made_at", "kind", "to", "subject", "state", "tries", "error")
     list_filter = ("state", "kind", "made_at")
-    search_fields = ("to", "subject", "invoice__number")
+    search_fields = ("to", "subject", "invoice__number", "cause")
+
+
+@admin.register(MailSettings)
+class MailSettingsAdmin(admin.ModelAdmin[MailSettings]):
+    """One row, which is there once somebody has changed a default."""
+
+    list_display = ("__str__", "staff_address", "expiry_notice_days")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request) and not MailSettings.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: MailSettings, form: Any, change: bool) -> None:
+        obj.pk = 1
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(EmailTemplate)
+class EmailTemplateAdmin(admin.ModelAdmin[EmailTemplate]):
+    """The e-mails whose words were changed. Deleting the change brings the default back."""
+
+    form = EmailTemplateForm
+    list_display = ("__str__", "subject", "changed_by", "changed_at", "error")
+    list_select_related = ("changed_by",)
+    search_fields = ("kind", "subject", "text")
+    show_full_result_count = False
+
+    def get_urls(self) -> list[Any]:
+        preview = self.admin_site.admin_view(self.preview)
+        return [path("preview/", preview, name="billing_emailtemplate_preview"), *super().get_urls()]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        kind = request.GET.get("kind", "")
+        return dict(words_of(MailKind(kind))) if kind in MailKind.values else {}
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Which e-mail first, then its words."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        kind = request.GET.get("kind") or request.POST.get("kind") or ""
+        changed = set(EmailTemplate.objects.values_list("kind", flat=True))
+        if kind not in MailKind.values or kind in changed:
+            left = [each for each in MailKind if each not in changed]
+            context = {**self.admin_site.each_context(request), "kinds": left, "title": _("Change an e-mail")}
+            return TemplateResponse(request, "admin/billing/emailtemplate/choose.html", context)
+        return super().add_view(request, form_url, {**(extra_context or {}), **explained(MailKind(kind))})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        more = explained(MailKind(found.kind)) if found else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    def save_model(self, request: HttpRequest, obj: EmailTemplate, form: Any, change: bool) -> None:
+        obj.changed_by = request.user  # type: ignore[assignment]  # nobody comes in unnamed
+        super().save_model(request, obj, form, change)
+
+    def preview(self, request: HttpRequest) -> HttpResponseBase:
+        """What was typed, filled in with an example."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        kind = request.GET.get("kind", "")
+        if kind not in MailKind.values:
+            raise Http404
+        return _framed(tried_out(MailKind(kind), request.POST))(request)
+
+
+def _framed(context: dict[str, Any]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """For a frame in which no script runs and from which nothing can be reached."""
+
+    @xframe_options_sameorigin
+    @csp(PREVIEW_POLICY)
+    def page(request: HttpRequest) -> HttpResponse:
+        return TemplateResponse(request, "admin/billing/emailtemplate/preview.html", context)
+
+    return page
 
 
 @admin.register(GatewayEvent)
@@ -196,7 +315,7 @@ class GatewayEventAdmin(RecordAdmin):
         states: Counter[str] = Counter()
         for event in events:
             try:
-                event.replay(request.user, at=timezone.now())  # type: ignore[arg-type]  # nobody comes in unnamed
+                event.replay(request.user, at=clock.now())  # type: ignore[arg-type]  # nobody comes in unnamed
             except Refused as refusal:
                 messages.error(request, str(refusal))
             else:
@@ -243,7 +362,10 @@ class ProductAdmin(PicksCurrency, admin.ModelAdmin[Product]):
     search_fields = ("name", "sku")
     show_full_result_count = False
     fieldsets = (
-        (None, {"fields": ("name", "sku", ("price", "currency"), "tax_rate", "is_active")}),
+        (
+            None,
+            {"fields": ("name", "sku", ("price", "currency"), "tax_rate", ("is_active", "commissionable"))},
+        ),
         (
             _("How it is sold"),
             {
@@ -336,11 +458,244 @@ class SubmissionAdmin(RecordAdmin):
         return submission.invoice.status_label
 
 
+class CouponForm(forms.ModelForm[Coupon]):
+    """``public_code``: of a group coupon, which has one; a personal one's are issued at the desk."""
+
+    public_code = forms.CharField(
+        label=_("Public code"),
+        required=False,
+        max_length=60,
+        help_text=_("Of a group coupon: letters and digits. Capitals, blanks and hyphens do not matter."),
+    )
+
+    class Meta:
+        model = Coupon
+        fields = (
+            *("name", "kind", "percent", "amount", "currency", "scope", "products", "audience"),
+            *("begins_on", "ends_on", "days", "total_available", "is_active"),
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        coupon, field = self.instance, self.fields["public_code"]
+        if coupon.pk:
+            field.initial = coupon.codes.filter(contact=None).values_list("code", flat=True).first() or ""
+            field.disabled = coupon.terms_are_fixed
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        code = spelt(given.get("public_code") or "")
+        fault = self._fault_of(code, given.get("audience", self.instance.audience))
+        if fault:
+            self.add_error("public_code", fault)
+        return {**given, "public_code": code}
+
+    def _fault_of(self, code: str, audience: str) -> str:
+        words = {"code": code[:40]}
+        if audience != CouponAudience.GROUP:
+            rule = _("Public code is “%(code)s”: a personal coupon has none, its codes are issued.")
+            return str(rule % words) if code else ""
+        if not code:
+            return str(_("Public code is missing: a group coupon has one."))
+        if not SPELT.fullmatch(code):
+            rule = _("Public code is “%(code)s”: use 3 to %(most)s letters (A to Z) and digits.")
+            return str(rule % {**words, "most": LONGEST})
+        if CouponCode.objects.filter(code=code).exclude(coupon=self.instance.pk).exists():
+            return str(_("Public code is “%(code)s”: another coupon has it.") % words)
+        return ""
+
+
+@admin.register(Coupon)
+class CouponAdmin(admin.ModelAdmin[Coupon]):
+    """What a coupon promises is fixed as soon as somebody holds or uses one of its codes."""
+
+    form = CouponForm
+    list_display = ("name", "off", "scope", "audience", "begins_on", "ends_on", "left", "is_active")
+    list_filter = ("is_active", "audience", "kind", "scope")
+    search_fields = ("name", "codes__code")
+    autocomplete_fields = ("products",)
+    readonly_fields = ("redeemed",)
+    change_form_template = "admin/billing/record.html"
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("name", "kind", ("percent", "amount", "currency"), "scope", "products")}),
+        (
+            _("Who can use it, and when"),
+            {
+                "description": _(
+                    "Either from and until, or for a personal code so many days from its issue."
+                ),
+                "fields": (
+                    *("audience", "public_code", ("begins_on", "ends_on"), "days"),
+                    *("total_available", "redeemed", "is_active"),
+                ),
+            },
+        ),
+    )
+
+    @admin.display(description=_("takes off"))
+    def off(self, coupon: Coupon) -> str:
+        return coupon.off
+
+    @admin.display(description=_("redeemed"))
+    def left(self, coupon: Coupon) -> str:
+        return f"{coupon.redeemed} / {'∞' if coupon.total_available is None else coupon.total_available}"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Coupon | None = None) -> Any:
+        fixed = FIXED if obj and obj.terms_are_fixed else ()
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        coupon, code = form.instance, form.cleaned_data["public_code"]
+        public = coupon.codes.filter(contact=None)
+        if coupon.is_personal:
+            public.delete()  # of a group coupon that nobody had used yet
+        elif not public.filter(code=code).exists():
+            public.delete()
+            CouponCode.objects.create(
+                coupon=coupon,
+                code=code,
+                issued_at=clock.now(),
+                issued_by=request.user,  # type: ignore[misc]  # nobody comes in unnamed
+            )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        coupon, issue = self.get_object(request, object_id), CODE_STEPS["issue_code"]
+        may = coupon and coupon.is_personal and request.user.has_perm(issue.codename)
+        url = f"{reverse('billing:coupon_issue')}?coupon={object_id}"
+        entries = [Entry(issue, url, url, dialog=False)] if may else []
+        context = {**(extra_context or {}), "entries": entries}
+        return super().change_view(request, object_id, form_url, context)
+
+
+@admin.register(CouponCode)
+class CouponCodeAdmin(RecordAdmin):
+    list_display = ("__str__", "coupon", "contact", "state", "issued_at", "expires_on")
+    list_filter = ("state", "issued_at")
+    list_select_related = ("coupon", "contact")
+    search_fields = ("code", "coupon__name", "contact__name")
+
+    def entries(self, record: CouponCode, request: HttpRequest) -> list[Entry]:
+        return code_entries(record, request.user, quote(request.path))
+
+
+@admin.register(CouponRedemption)
+class CouponRedemptionAdmin(RecordAdmin):
+    list_display = ("code", "invoice", "redeemed_at", "returned_at")
+    list_filter = ("redeemed_at", "returned_at")
+    list_select_related = ("code", "invoice")
+    search_fields = ("code__code", "invoice__number")
+
+
+class ProgramRateInline(admin.TabularInline[ProgramRate, PartnerProgram]):
+    model = ProgramRate
+    extra = 0
+    autocomplete_fields = ("product",)
+    verbose_name_plural = _("products with rates of their own")
+
+
+class ThresholdInline(admin.TabularInline[Threshold, PartnerProgram]):
+    model = Threshold
+    extra = 0
+
+
+@admin.register(PartnerProgram)
+class PartnerProgramAdmin(admin.ModelAdmin[PartnerProgram]):
+    """Rates count for what is worked out from now on: commissions that exist keep theirs."""
+
+    list_display = ("name", "pays", "percent_1", "percent_2", "is_active")
+    list_filter = ("is_active", "pays")
+    search_fields = ("name",)
+    inlines: ClassVar = [ProgramRateInline, ThresholdInline]
+
+
+@admin.register(Partner)
+class PartnerAdmin(admin.ModelAdmin[Partner]):
+    """Partners are enrolled at the desk; here their code is changed, or they are made inactive."""
+
+    list_display = ("code", "contact", "program", "is_active", "enrolled_at")
+    list_filter = ("is_active", "program")
+    list_select_related = ("contact", "program")
+    search_fields = ("code", "contact__name", "contact__email")
+    readonly_fields = ("contact", "program", "enrolled_at")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def view_on_site(self, obj: Any) -> str:
+        return reverse("billing:partner", args=[obj.pk])
+
+
+@admin.register(Commission)
+class CommissionAdmin(RecordAdmin):
+    list_display = ("earned_on", "partner", "level", "invoice", "kind", "amount", "currency", "status")
+    list_filter = ("status", "kind", "level", "currency", "earned_on")
+    list_select_related = ("partner__contact", "invoice")
+    search_fields = ("partner__code", "partner__contact__name", "invoice__number")
+
+    def entries(self, record: Commission, request: HttpRequest) -> list[Entry]:
+        return commission_entries(record, request.user, quote(request.path))
+
+
+@admin.register(Payout)
+class PayoutAdmin(RecordAdmin):
+    list_display = ("__str__", "program", "made_at", "partner_count", "total", "currency")
+    list_filter = ("program", "currency", "made_at")
+    list_select_related = ("program",)
+    search_fields = ("program__name",)
+
+    def view_on_site(self, obj: Any) -> str:
+        return reverse("billing:payout", args=[obj.pk])
+
+
 @admin.register(TaxRate)
 class TaxRateAdmin(admin.ModelAdmin[TaxRate]):
     list_display = ("name", "percent", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name",)
+
+
+@admin.register(RechargeSettings)
+class RechargeSettingsAdmin(admin.ModelAdmin[RechargeSettings]):
+    """One row, which is never deleted. What is in Collections keeps the settings that it entered with."""
+
+    list_display = ("__str__", "words")
+    fieldsets = (
+        (
+            _("Retries of a declined card"),
+            {
+                "description": _("A change is for the invoices that enter Collections from now on."),
+                "fields": (("every_days", "for_days"), "most_retries", "stops_on_hard", "at_the_end"),
+            },
+        ),
+        (
+            _("E-mails"),
+            {
+                "fields": (
+                    *("mails_first_failure", "mails_each_failure"),
+                    *("mails_recovered", "mails_written_off"),
+                )
+            },
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not RechargeSettings.objects.exists()
+
+
+@admin.register(RechargeSchedule)
+class RechargeScheduleAdmin(RecordAdmin):
+    list_display = ("invoice", "entered_at", "card", "words", "stopped", "left_at", "left_as")
+    list_filter = ("stopped", "left_as", "entered_at")
+    list_select_related = ("invoice", "card")
+    search_fields = ("invoice__number",)
 
 
 @admin.register(Series)

@@ -14,6 +14,7 @@ from django.db.models import Model
 
 from billing.actions import (
     ACTIONS,
+    CODE_ACTIONS,
     COMMISSION_ACTIONS,
     DISPUTE_ACTIONS,
     MONEY_ACTIONS,
@@ -25,12 +26,14 @@ from billing.actions import (
     Action,
 )
 from billing.forms.actions import FORMS, PAYMENT_FORMS
+from billing.forms.coupons import CODE_FORMS
 from billing.forms.dialog import Dialog
 from billing.forms.orders import ORDER_FORMS
 from billing.forms.partners import PROGRAM_FORMS
 from billing.forms.records import DISPUTE_FORMS, MONEY_FORMS, NOTICE_FORMS, RecordForm
 from billing.models import (
     Commission,
+    CouponCode,
     Dispute,
     GatewayEvent,
     Invoice,
@@ -42,8 +45,8 @@ from billing.models import (
 
 METHODS = {"delete": "discard"}
 """Verbs whose method has another name than the action, because Django's own method has it."""
-WITHOUT_METHOD = frozenset({"export", "copy_invoice_link", "copy_pay_link"})
-"""Actions that change nothing: a file, and two links that the page already holds."""
+WITHOUT_METHOD = frozenset({"export", "copy_invoice_link", "copy_pay_link", "copy_code"})
+"""Actions that change nothing: a file, and links and codes that the page already holds."""
 OWN_PAGE = frozenset({"edit", "issue"})
 """Asked on the editor's page instead of in a dialog."""
 OF_MANY = frozenset({"approve"})
@@ -59,6 +62,7 @@ TABLES: tuple[tuple[type[Model], dict[str, Action], Forms, frozenset[str]], ...]
     (Order, ORDER_ACTIONS, ORDER_FORMS, NONE),
     (UnmatchedMoney, MONEY_ACTIONS, MONEY_FORMS, NONE),
     (Dispute, DISPUTE_ACTIONS, DISPUTE_FORMS, NONE),
+    (CouponCode, CODE_ACTIONS, CODE_FORMS, NONE),
     (GatewayEvent, NOTICE_ACTIONS, NOTICE_FORMS, NONE),
     (Commission, COMMISSION_ACTIONS, {}, OF_MANY),
     (PartnerProgram, PROGRAM_ACTIONS, PROGRAM_FORMS, NONE),

@@ -8,13 +8,20 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from billing import clock
+from billing.gateways.sandbox import clock as desk_clock
+
 
 def desk(request: HttpRequest) -> dict[str, Any]:
-    """Whether this installation moves only play money, sends its mail, and which edition it is."""
+    """Whether this installation moves only play money, sends its mail, which edition it is, and what time it
+    has where that is not the real one.
+    """
     return {
         "test_gateway": test_mark(),
         "mail_server": "dummy" not in settings.EMAIL_BACKEND,
         "edition": settings.EDITION,
+        "can_move_clock": desk_clock.can_be_moved(),
+        "own_time": clock.now() if clock.is_ahead() else None,
     }
 
 

@@ -102,9 +102,9 @@ def document(invoice: Invoice, *, today: date) -> Document:
             Pair(_("Due"), date_format(invoice.due_on)),
         ],
         lines=[_line(line, invoice.currency) for line in lines],
-        has_discount=any(line.discount for line in lines),
+        has_discount=any(line.discounts for line in lines),
         has_tax=any(line.tax_percent for line in lines),
-        totals=_totals(invoice),
+        totals=_totals(invoice, sum((line.coupon_discount for line in lines), money.ZERO)),
         payments=[_money(payment) for payment in payments],
         note=invoice.note,
     )
@@ -121,15 +121,20 @@ def _line(line: InvoiceLine, currency: str) -> LineWords:
         sku=line.sku,
         quantity=_plain(line.quantity),
         unit_price=_show(line.unit_price, currency),
-        discount=_show(line.discount, currency) if line.discount else "",
+        discount=_show(line.discounts, currency) if line.discounts else "",
         tax=f"{_plain(line.tax_percent)} %" if line.tax_percent else "",
         total=_show(line.total, currency),
     )
 
 
-def _totals(invoice: Invoice) -> list[Pair]:
-    """What the invoice comes to; a figure that is 0 is left out unless it is the one that counts."""
+def _totals(invoice: Invoice, coupon: Decimal) -> list[Pair]:
+    """What the invoice comes to; a figure that is 0 is left out unless it is the one that counts.
+
+    ``coupon``: what it took off, which the lines have in their discounts already.
+    """
+    saved = _("Saved with %(code)s") % {"code": invoice.coupon_shown}
     rows = [
+        (saved, coupon),
         (_("Subtotal"), invoice.subtotal if invoice.tax_total or invoice.shipping else Decimal(0)),
         (_("Tax"), invoice.tax_total),
         (_("Shipping"), invoice.shipping),

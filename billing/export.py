@@ -24,7 +24,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import SALES
 from billing.models import Event, Invoice
 from billing.models.guard import name_of
@@ -123,6 +123,7 @@ HEAD = (
     Column("due_on", _("Due"), "due_on", day),
     *CONTACT,
     Column("currency", _("Currency"), "currency"),
+    Column("coupon_code", _("Coupon code"), "coupon_code_id"),
 )
 TAIL = (
     Column("external_ref", _("External reference"), "external_ref"),
@@ -172,6 +173,7 @@ LINES = Table(
         Column("quantity", _("Quantity"), "lines__quantity", number),
         Column("unit_price", _("Unit price"), "lines__unit_price", amount),
         Column("discount", _("Discount"), "lines__discount", amount),
+        Column("coupon_discount", _("Discount by coupon"), "lines__coupon_discount", amount),
         Column("net", _("Net"), "lines__net", amount),
         Column("tax_percent", _("Tax %"), "lines__tax_percent", number),
         Column("tax", _("Tax"), "lines__tax", amount),
@@ -378,5 +380,5 @@ def note(table: Table, tally: Tally, user: User, *, whole: bool) -> None:
             "complete": int(whole),
             **{currency: money.plain(sum_, currency) for currency, sum_ in sorted(tally.sums.items())},
         },
-        at=timezone.now(),
+        at=clock.now(),
     )

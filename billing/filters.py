@@ -24,6 +24,7 @@ from billing import money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField
 from billing.models import Commission, Invoice, Order, Payment
+from billing.models.saved_filter import LONGEST_QUERY
 from billing.statuses import (
     CommissionKind,
     CommissionStatus,
@@ -37,9 +38,6 @@ from billing.statuses import (
 from contacts.models import Contact
 
 LARGEST_ID = 2**63 - 1
-LONGEST_QUERY = 2000
-"""Characters of a query string that travels in a form; every filter filled to its end is shorter."""
-
 MOST_IDS = 10_000
 """Rows ticked one by one; SQLite takes no more than 32,766 values in a query."""
 

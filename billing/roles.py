@@ -30,6 +30,8 @@ _LOOK = frozenset(
                     "event",
                     "mail",
                     "series",
+                    "rechargesettings",
+                    "rechargeschedule",
                     "job",
                     "unmatchedmoney",
                     "dispute",
@@ -105,9 +107,13 @@ _ADMINISTRATOR = _MANAGER | {
         for model in ("programrate", "threshold")
     ),
     "billing.change_series",
+    "billing.add_rechargesettings",
+    "billing.change_rechargesettings",
+    *(f"billing.{verb}_emailtemplate" for verb in ("view", "add", "change", "delete")),
+    *(f"billing.{verb}_mailsettings" for verb in ("view", "add", "change")),
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),
-    *("sandbox.view_dispute", "sandbox.change_dispute"),
+    *("sandbox.view_dispute", "sandbox.change_dispute", "sandbox.change_deskclock"),
     *(f"auth.{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("user", "group")),
 }
 

@@ -106,6 +106,11 @@ class MailKind(TextChoices):
     UNPAID_INVOICE = "unpaid_invoice", _("Unpaid invoice")
     RECEIPT = "receipt", _("Receipt")
     REFUND_RECEIPT = "refund_receipt", _("Refund receipt")
+    PAYMENT_FAILED = "payment_failed", _("Payment failed")
+    RECOVERED = "recovered", _("Payment recovered")
+    CARD_EXPIRING = "card_expiring", _("Card expiring")
+    ORDER_CANCELLED = "order_cancelled", _("Subscription cancelled")
+    WRITTEN_OFF = "written_off", _("Written off")
 
 
 class MailState(TextChoices):
@@ -225,3 +230,18 @@ class CommissionStatus(TextChoices):
 class ProgramState(TextChoices):
     ACTIVE = "active", _("Active")
     ENDED = "ended", _("Ended")
+
+
+class AtTheEnd(TextChoices):
+    """What becomes of an invoice in Collections once the retries of its card have come to their end."""
+
+    WRITE_OFF = "write_off", _("Write off what is still owed")
+    STAY = "stay", _("Leave it in Collections")
+
+
+class Stopped(TextChoices):
+    """Why the card of an invoice in Collections is not charged by itself any more."""
+
+    HARD = "hard", _("The bank refused the card for good")
+    NO_CARD = "no_card", _("There is no card that can be charged")
+    OVER = "over", _("The time for retries is over")

@@ -20,11 +20,23 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
-from billing import gateways, mail
+from billing import clock, gateways, mail
 from billing.gateways import NoAnswer, NotOurGateway
-from billing.models import Attempt, GatewayEvent, Invoice, Job, Mail, Order, Submission
+from billing.models import (
+    Attempt,
+    CardPage,
+    GatewayEvent,
+    Invoice,
+    Job,
+    Mail,
+    Order,
+    RechargeSchedule,
+    Submission,
+)
 from billing.models.guard import Refused
+from billing.models.job import DAILY
 from billing.models.mail import MOST_TRIES
+from billing.models.orders import expiring
 from billing.models.orders.billing import BillingFailed
 
 log = logging.getLogger(__name__)
@@ -269,7 +281,9 @@ def bill_due_orders(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Procee
 def charge_due_invoices(
     now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always
 ) -> Counter[str]:
-    """Charge the cards of orders for the invoices whose time has come; how many were started or put off."""
+    """Charge the cards of orders, and once more those that were declined, for the invoices whose time has
+    come; how many were started or put off.
+    """
     counts, batch = Counter[str](), Batch(limit, proceed)
     while batch.goes_on():
         invoice = Invoice.objects.claim_charge(now)
@@ -283,6 +297,25 @@ def charge_due_invoices(
             counts["put off"] += 1
         except Exception:
             log.exception("%s could not be charged", invoice)
+            counts["failed"] += 1
+    return counts
+
+
+def end_collections(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Carry out the end of what could not be collected, as its recharge settings say; how many."""
+    counts, batch = Counter[str](), Batch(limit, proceed)
+    while batch.goes_on():
+        schedule = RechargeSchedule.objects.claim_end(now)
+        if schedule is None:
+            break
+        try:
+            schedule.invoice.end_retries(at=now)
+            counts["ended"] += 1
+        except Refused as refusal:
+            log.warning("%s was not ended now: %s", schedule, refusal)
+            counts["put off"] += 1
+        except Exception:
+            log.exception("%s could not be ended", schedule)
             counts["failed"] += 1
     return counts
 
@@ -305,6 +338,42 @@ def look_after_forms(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proce
             counts["ended" if submission.is_finished else "waiting"] += 1
     counts["forgotten"] += Submission.objects.forget(now)
     return +counts
+
+
+# -- cards
+
+
+def take_cards(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Ask the gateways about the pages on which customers replace their cards, in case that a browser never
+    came back; how many brought one.
+    """
+    counts, batch = Counter[str](), Batch(limit, proceed)
+    while batch.goes_on():
+        page = CardPage.objects.claim_next(now)
+        if page is None:
+            break
+        try:
+            counts["stored" if page.ask(at=now) else "waiting"] += 1
+        except Exception:
+            log.exception("The card page %s could not be asked about", page.pk)
+            counts["failed"] += 1
+    return counts
+
+
+def tell_of_expiring_cards(
+    now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always
+) -> Counter[str]:
+    """Tell customers of the cards that their orders cannot charge next time; how many."""
+    counts, batch, failed = Counter[str](), Batch(limit, proceed), set[int]()
+    while batch.goes_on():
+        found = expiring.tell_of_next(clock.day_of(now), leave_out=failed)
+        if found is None:
+            break
+        card, was_told = found
+        counts["told" if was_told else "failed"] += 1
+        if not was_told:
+            failed.add(card.pk)
+    return counts
 
 
 # -- all of it
@@ -332,10 +401,13 @@ JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
     "look_after_forms": lambda now, proceed: look_after_forms(now, proceed=proceed),
     "check_gateways": lambda now, proceed: check_gateways(),
+    "take_cards": lambda now, proceed: take_cards(now, proceed=proceed),
     "bill_due_orders": lambda now, proceed: bill_due_orders(now, proceed=proceed),
     "charge_due_invoices": lambda now, proceed: charge_due_invoices(now, proceed=proceed),
+    "end_collections": lambda now, proceed: end_collections(now, proceed=proceed),
+    "tell_of_expiring_cards": lambda now, proceed: tell_of_expiring_cards(now, proceed=proceed),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
-"""In this order: an order that is billed is charged, and its receipt leaves, with the same tick."""
-PERIODS = {"check_gateways": timedelta(minutes=5), "look_after_forms": timedelta(minutes=5)}
+"""In this order: what was replaced or billed is charged, and its receipt leaves, with the same tick."""
+PERIODS = {"check_gateways": timedelta(minutes=5), "look_after_forms": timedelta(minutes=5), **DAILY}
 """How far two runs of a job are apart; the others run each time."""

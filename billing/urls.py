@@ -1,11 +1,14 @@
 from django.urls import path, register_converter
 
+from billing.tasks import tick
 from billing.views import (
     act,
     attempts,
     attention,
     bulk,
     cards,
+    clock,
+    coupons,
     editor,
     exports,
     health,
@@ -17,6 +20,8 @@ from billing.views import (
     public,
     purchases,
     records,
+    replacing,
+    saved_filters,
     webhooks,
 )
 
@@ -31,7 +36,12 @@ urlpatterns = [
     path("contacts/<int:pk>/orders/new/", orders.begin, name="order_new"),
     path("contacts/<int:pk>/cards/new/", cards.add, name="card_add"),
     path("contacts/<int:pk>/cards/<uuid:key>/", cards.come_back, name="card_return"),
+    path("contacts/<int:pk>/codes/new/", coupons.issue, name="code_new"),
+    path("codes/<int:pk>/copy/", coupons.copy, name="code_copy"),
+    path("codes/<int:pk>/withdraw/", coupons.withdraw, name="code_withdraw"),
+    path("coupons/issue/", coupons.issue_many, name="coupon_issue"),
     path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
+    path("cards/<int:pk>/retry/", cards.retry, name="card_retry"),
     path("cards/<int:pk>/remove/", cards.remove, name="card_remove"),
     path("invoices/", lists.invoices, name="invoices"),
     path("invoices/export/", exports.invoices, name="invoices_export"),
@@ -47,6 +57,8 @@ urlpatterns = [
     path("orders/<int:pk>/", orders.order, name="order"),
     path("orders/<int:pk>/why-not/", orders.why_not, name="order_why_not"),
     path("orders/<int:pk>/<order_action:action>/", orders.act, name="order_act"),
+    path("filters/<slug:page>/", saved_filters.save, name="filter_save"),
+    path("filters/<int:pk>/forget/", saved_filters.forget, name="filter_forget"),
     path("contacts/<int:pk>/referrals/", partners.referrals, name="referrals"),
     path("contacts/<int:pk>/programs/<int:program>/enrol/", partners.enrol, name="enrol"),
     path("contacts/<int:pk>/programs/<int:program>/referrers/", partners.referrers, name="referrers"),
@@ -67,6 +79,7 @@ urlpatterns = [
     path("attempts/<int:pk>/ask/", attempts.ask, name="attempt_ask"),
     path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
     path("health/", health.health, name="health"),
+    path("clock/", clock.page, {"run_jobs": tick}, name="clock"),
     path("attention/", attention.attention, name="attention"),
     path("unmatched/<int:pk>/match/", records.match, name="unmatched_match"),
     path("unmatched/<int:pk>/set-aside/", records.set_aside, name="unmatched_set_aside"),
@@ -81,4 +94,6 @@ urlpatterns = [
     path("pay/<slug:token>/return/", public.pay_return, name="pay_return"),
     path("order/<slug:slug>/", order_form.order, name="order_form"),
     path("order/<slug:slug>/<uuid:visit>/", order_form.ordered, name="ordered"),
+    path("card/<slug:token>/", replacing.replace, name="card_replace"),
+    path("card/<slug:token>/return/", replacing.replace_return, name="card_replace_return"),
 ]

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from billing import gateways
+from billing.gateways.sandbox import clock as desk_clock
 from billing.gateways.stripe.gateway import make as make_stripe
 from config.environment import hosted_pages
 from tests.stripe.behind import NotInstalled
@@ -73,6 +75,15 @@ def django_db_modify_db_settings(
     if not on_postgresql():
         file = tmp_path_factory.mktemp("database") / "test.sqlite3"
         settings.DATABASES["default"]["TEST"]["NAME"] = str(file)
+
+
+@pytest.fixture(autouse=True)
+def the_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process asks once a second how far the desk's clock is ahead: tests that count queries must not see
+    that, and those without a database cannot.
+    """
+    monkeypatch.setattr(desk_clock, "FRESH_FOR", float("inf"))
+    monkeypatch.setattr(desk_clock, "_known", (0.0, timedelta()))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing.books.account import accounts
+from billing.books.collections import problems_of_collections
+from billing.books.commissions import problems_of_commissions
 from billing.books.coupons import problems_of_coupons
 from billing.books.invoices import problems_of
 from billing.books.ledgers import gateway_problems
@@ -26,3 +28,5 @@ def problems() -> Iterator[Problem]:
     yield from problems_of_numbers()
     yield from problems_of_orders()
     yield from problems_of_coupons()
+    yield from problems_of_commissions()
+    yield from problems_of_collections()

@@ -11,7 +11,7 @@ from billing.books.problem import Problem
 from billing.models import Coupon, CouponCode, CouponRedemption, Invoice, InvoiceLine, LineInput
 from billing.models.coupons.discount import Discount
 from billing.models.coupons.redemption import STANDS
-from billing.statuses import CodeState, InvoiceStatus
+from billing.statuses import CodeState, CouponAudience, InvoiceStatus
 
 BATCH = 500
 """Invoices that are read together."""
@@ -23,6 +23,7 @@ def problems_of_coupons() -> Iterator[Problem]:
     """Each coupon's count, each personal code's state, and each line's share on the invoices with a code."""
     yield from _counts()
     yield from _states()
+    yield from _audiences()
     yield from _without_a_code()
     discounts: dict[str, Discount] = {}
     last = 0
@@ -48,6 +49,17 @@ def _states() -> Iterator[Problem]:
     for code in wrong.order_by("pk").iterator(chunk_size=2000):
         expected = CodeState.REDEEMED if vars(code)["stands"] else CodeState.ISSUED
         yield Problem("coupon code", code.pk, code.code, "state", code.state, expected)
+
+
+def _audiences() -> Iterator[Problem]:
+    """A coupon's codes are personal ones, or it has the public one alone."""
+    personal = Q(coupon__audience=CouponAudience.PERSONAL)
+    wrong = CouponCode.objects.filter(
+        Q(personal, contact__isnull=True) | (~personal & Q(contact__isnull=False))
+    )
+    for code in wrong.select_related("coupon").order_by("pk"):
+        kind = "public" if code.contact_id is None else "personal"
+        yield Problem("coupon code", code.pk, code.code, "contact", kind, code.coupon.audience)
 
 
 def _without_a_code() -> Iterator[Problem]:

@@ -4,7 +4,8 @@ model's method.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -13,20 +14,28 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.forms.days import DayField
 from billing.forms.dialog import Dialog, Subject
 from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
-from billing.forms.preview import Change, Earned, Preview
+from billing.forms.preview import MOST_COMMISSIONS, Change, Earned, Preview, earned
 from billing.mail import Message
 from billing.models import Card, Invoice, Payment
 from billing.models.earning import digest
-from billing.models.partners.settling import Claim, Difference, changed
+from billing.models.partners.settling import Claim, changed
 from billing.models.refunding import Share, moves
 from billing.statuses import InvoiceStatus, PaymentMethod, RefundRoute
+
+EXPIRED = _("This card has expired; the charge will probably be declined.")
+
+
+def moment_words(at: datetime | None) -> str:
+    """``5 Mar 2026``, or ``never``."""
+    return date_format(timezone.localtime(at), "j M Y") if at else _now("never")
 
 
 class ActionForm(Dialog):
@@ -53,23 +62,6 @@ class ActionForm(Dialog):
     def receipt_mail(self, wanted: Any, what: str) -> list[str]:
         email = self.invoice.contact.email
         return [_now("%(what)s to %(email)s") % {"what": what, "email": email}] if wanted and email else []
-
-
-MOST_COMMISSIONS = 50
-"""Lines of a dialog's table of commissions."""
-
-
-def earned(found: Iterable[Difference]) -> list[Earned]:
-    """What partners have now and afterwards; the sums of each."""
-    return [
-        Earned(
-            str(each.partner),
-            money.show(each.before, each.currency),
-            money.show(each.after, each.currency),
-            money.show(each.amount, each.currency) if each.amount else "",
-        )
-        for each in found
-    ]
 
 
 class AmountMixin(ActionForm):
@@ -138,7 +130,7 @@ class PayForm(AmountMixin):
         source.choices = [*cards, *offline]
         usable = next((f"card:{card.pk}" for card in self.cards.values() if not card.has_expired), None)
         source.initial = usable or PaymentMethod.CHEQUE.value
-        self.fields["received_on"].initial = timezone.localdate
+        self.fields["received_on"].initial = clock.today
         self.offer_amount()
         self.offer_receipt()
 
@@ -155,8 +147,8 @@ class PayForm(AmountMixin):
         return self.cards[pk] if kind == PaymentMethod.CARD else PaymentMethod(kind)
 
     def clean_received_on(self) -> Any:
-        day = self.cleaned_data["received_on"] or timezone.localdate()
-        if day > timezone.localdate():
+        day = self.cleaned_data["received_on"] or clock.today()
+        if day > clock.today():
             raise ValidationError(_now("Date received is %(day)s: it is in the future.") % {"day": day})
         return day
 
@@ -185,15 +177,22 @@ class PayForm(AmountMixin):
             deed=deed % words,
             changes=self.change_to(status, left),
             money=moving % words,
-            mails=self.receipt_mail(self.current("send_receipt"), _now("Receipt")),
+            mails=self._mails(is_all=not left),
             undo=undo,
-            warnings=[*self._expiry(card), *self.invoice.cautions(amount, at=timezone.now())],
+            warnings=[*self._expiry(card), *self.invoice.cautions(amount, at=clock.now())],
             commissions=[] if left else earned(changed(self.invoice.commissions_if_closed())),
         )
 
+    def _mails(self, *, is_all: bool) -> list[str]:
+        """The mail that tells of a recovery takes the place of the receipt."""
+        schedule = self.invoice.schedule() if is_all else None
+        if schedule and schedule.mails_recovered:
+            return self.receipt_mail(schedule, _now("The news that it is paid after all"))
+        return self.receipt_mail(self.current("send_receipt"), _now("Receipt"))
+
     def _expiry(self, card: Card | None) -> Iterator[str]:
         if card and card.has_expired:
-            yield _now("This card has expired; the charge will probably be declined.")
+            yield str(EXPIRED)
 
 
 class MailForm(ActionForm):
@@ -411,7 +410,7 @@ class RerunCommissionsForm(ActionForm):
 
     def preview(self) -> Preview:
         differing = [claim for claim in self.claims if claim.difference]
-        ordered = [*differing, *(claim for claim in self.claims if not claim.difference)]
+        ordered = [*differing, *(claim for claim in self.claims if claim.due and not claim.difference)]
         words = {"invoice": self.invoice}
         return Preview(
             sentence=(
@@ -468,12 +467,70 @@ class RunCollectionsForm(ActionForm):
     verb = "run_collections"
 
     def preview(self) -> Preview:
+        now = clock.now()
+        schedule = self.invoice.schedule_from(now)
+        next_at = schedule.next_at(now, made=0)
+        words = {"invoice": self.invoice, "outlook": self.invoice.outlook_of(schedule, next_at)}
         return Preview(
-            sentence=_now("Move %(invoice)s to Collections.") % {"invoice": self.invoice},
+            sentence=_now("Move %(invoice)s to Collections. %(outlook)s") % words,
             deed=_now("Run collections"),
-            changes=self.change_to(InvoiceStatus.COLLECTIONS, self.invoice.balance),
+            changes=self.change_to(
+                InvoiceStatus.COLLECTIONS,
+                self.invoice.balance,
+                Change(_now("Next charge"), _now("never"), moment_words(next_at)),
+            ),
             money=_now("No money moves now."),
+            undo=_now("Mark it unpaid, and nothing more is charged by itself."),
         )
+
+
+class RetryForm(ActionForm):
+    """Charging what is in Collections before its next date, to the same card or another one."""
+
+    verb = "retry"
+    card = forms.ChoiceField(
+        label=_("Charge to"),
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": _("Charge to is missing: choose a card."),
+            "invalid_choice": _("Charge to is “%(value)s”: it is not on file for this contact."),
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cards = {str(card.pk): card for card in Card.objects.on_file(self.invoice.contact)}
+        self.schedule = self.invoice.schedule()
+        card = self.fields["card"]
+        assert isinstance(card, forms.ChoiceField)
+        card.choices = [(pk, each.choice_label) for pk, each in self.cards.items()]
+        usable = [pk for pk, each in self.cards.items() if not each.has_expired]
+        tried = str(self.schedule.card_id) if self.schedule else ""
+        card.initial = next((pk for pk in usable if pk != tried), tried)
+        if not self.cards:
+            card.help_text = _now("%(name)s has no card on file.") % {"name": self.invoice.contact.name}
+
+    def clean_card(self) -> Card:
+        return self.cards[self.cleaned_data["card"]]
+
+    def preview(self) -> Preview:
+        card = self.cards.get(str(self.current("card")))
+        words = {"card": card or _now("a card"), "balance": self.show(self.invoice.balance)}
+        before = self.schedule.card if self.schedule else None
+        return Preview(
+            sentence=_now("Charge %(balance)s to %(card)s, and retry that card from now on.") % words,
+            deed=_now("Charge %(balance)s to %(card)s") % words,
+            changes=[Change(_now("Card"), str(before or _now("no card")), str(card or before or ""))],
+            money=_now("Money moves: %(card)s is charged %(balance)s within minutes.") % words,
+            mails=list(self._mails()),
+            undo=_now("A charge can be refunded, not undone. Declined, the invoice stays in Collections."),
+            warnings=[str(EXPIRED)] if card and card.has_expired else [],
+        )
+
+    def _mails(self) -> Iterator[str]:
+        email = self.invoice.contact.email
+        if email:
+            yield _now("A receipt, or the news that it was declined, to %(email)s") % {"email": email}
 
 
 FORMS: dict[str, type[ActionForm]] = {
@@ -487,6 +544,7 @@ FORMS: dict[str, type[ActionForm]] = {
     "delete": DeleteForm,
     "mark_unpaid": MarkUnpaidForm,
     "run_collections": RunCollectionsForm,
+    "retry": RetryForm,
 }
 """The dialog of each action that has one."""
 

@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField, check_precision
 from billing.forms.ordering import OrderForm, card_choices, missed_field, quantity_field, shown, tax_choices
 from billing.forms.preview import Preview
 from billing.forms.products import OffersProducts, ProductField
-from billing.models import Card, Event, LineInput, Order, Product
+from billing.models import Card, Event, LineInput, Order, Product, RechargeSettings
 from billing.models.orders.steering import Taxation
 from billing.models.terms import MOST_PAYMENTS, OrderTerms, rhythm_of
 from billing.money import ZERO
@@ -147,7 +147,7 @@ class BeginForm(OffersProducts, OrderForm):
             "trial_payments": 0,
             "trial_price": ZERO,
             "setup_fee": ZERO,
-            "next_charge_on": timezone.localdate(),
+            "next_charge_on": clock.today(),
         }
         sold = self.sold
         if sold:
@@ -157,7 +157,7 @@ class BeginForm(OffersProducts, OrderForm):
             preset |= {"description": sold.name, "unit_price": sold.price}
             preset |= {
                 "kind": sold.sold_as if sold.recurs else "",
-                "next_charge_on": timezone.localdate() + days,
+                "next_charge_on": clock.today() + days,
             }
         for name, value in preset.items():
             if name in given and given[name] in (None, ""):
@@ -193,7 +193,7 @@ class BeginForm(OffersProducts, OrderForm):
             lines=[self._line()],
             first_charge_on=given["next_charge_on"],
             zone=given["zone"],
-            at=timezone.now(),
+            at=clock.now(),
             card=given["card"],
             send_invoices=given["send_invoices"],
             missed=given["missed"],
@@ -263,8 +263,10 @@ class BeginForm(OffersProducts, OrderForm):
     def _moving(self, card: Card | None, on: date) -> str:
         if card is None:
             return _now("No money moves: each payment waits until somebody pays it.")
-        words = {"card": card, "on": shown(on)}
-        return _now("Money moves: %(card)s is charged on %(on)s and each time after.") % words
+        words = {"card": card, "on": shown(on), "retried": RechargeSettings.current().words}
+        moving = _now("Money moves: %(card)s is charged on %(on)s and each time after.")
+        declined = _now("If it is declined, the invoice goes to Collections: %(retried)s.")
+        return f"{moving} {declined}" % words
 
     def _mails(self, given: dict[str, Any]) -> list[str]:
         email = self.contact.email

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from billing import money
-from billing.forms.actions import FORMS, MOST_COMMISSIONS, earned
+from billing.forms.actions import FORMS
 from billing.forms.dialog import INCOMPLETE
-from billing.forms.preview import Change, Preview
+from billing.forms.preview import MOST_COMMISSIONS, Change, Preview, earned
 from billing.models.bulk import MAILS, Plan
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus

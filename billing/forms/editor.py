@@ -12,10 +12,9 @@ from django import forms
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import money
+from billing import clock, money
 from billing.forms.header import HeaderForm
 from billing.forms.lines import Lines
 from billing.forms.steps import WISHES, ChargeStep, DraftStep, SaveStep, Step
@@ -24,7 +23,6 @@ from billing.models import Attempt, Event, Invoice
 from billing.models.coupons.discount import Discount
 from billing.models.editing import totals_of
 from billing.models.guard import AlreadyDone, Invalid, OneTimeKey, Refused
-from billing.models.spelling import shown
 from billing.money import ZERO
 from billing.statuses import InvoiceStatus
 from contacts.models import Contact
@@ -229,7 +227,7 @@ class Editor:
         discount = self.discount
         sums = totals_of(self.lines.inputs, shipping=shipping, currency=currency, discount=discount)
         if discount:
-            self.lines.take_off(shown(discount.code), sums["coupons"], sums["lines"], currency)
+            self.lines.take_off(sums["coupons"], sums["lines"], currency)
         return Totals(
             total=sums["total"],
             currency=currency,
@@ -246,7 +244,7 @@ class Editor:
         )
 
     def _uncounted(self) -> Iterator[str]:
-        yield from self.header.errors.get("shipping", [])
+        yield from map(str, self.header.errors.get("shipping", []))
         if self.coupon_problem:
             yield self.coupon_problem
 
@@ -293,9 +291,7 @@ class Editor:
         if not self.is_issued:
             if self.mode == DraftStep.mode:
                 return
-            yield invoice.issue(
-                self.user, at=timezone.now(), key=uuid.uuid5(key, "issue"), seen=invoice.version
-            )
+            yield invoice.issue(self.user, at=clock.now(), key=uuid.uuid5(key, "issue"), seen=invoice.version)
             if not invoice.is_owing:  # it asks for nothing
                 return
         event = self.step.run(

@@ -8,12 +8,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from iso4217 import Currency
 
-from billing import money
+from billing import clock, money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField, check_precision
 from billing.models import Header, Invoice
@@ -82,7 +81,7 @@ class HeaderForm(forms.Form):
     def asked_of(cls, invoice: Invoice | None) -> dict[str, Any]:
         """What the page shows first."""
         if invoice is None:
-            today = timezone.localdate()
+            today = clock.today()
             return {"currency": settings.DEFAULT_CURRENCY, "invoice_date": today, "due_in": DUE_IN}
         header = Header.of(invoice)
         return {

@@ -173,13 +173,12 @@ class Lines:
                 "sentence": " ".join(row.errors.values()),
             }
 
-    def take_off(
-        self, coupon: str, shares: Sequence[Decimal], totals: Sequence[Decimal], currency: str
-    ) -> None:
+    def take_off(self, shares: Sequence[Decimal], totals: Sequence[Decimal], currency: str) -> None:
         """Show on each line that can be read its share of the coupon, and what is left of it."""
         counted = (row for row in self.rows if row.input)
         for row, share, total in zip(counted, shares, totals, strict=True):
-            row.coupon = f"{coupon} {money.show(-share, currency)}" if share else ""
+            words = _now("coupon %(share)s") % {"share": money.show(-share, currency)}
+            row.coupon = words if share else ""
             row.amount = money.show(total, currency)
 
     def render_choices(self) -> None:

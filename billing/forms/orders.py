@@ -9,20 +9,18 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money, periods
+from billing import clock, money, periods
 from billing.actions import ACTIONS
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, PlainTextField, check_precision
 from billing.forms.ordering import OrderForm, card_choices, missed_field, quantity_field, shown, tax_choices
 from billing.forms.preview import Change, Preview
 from billing.forms.products import OffersProducts, ProductField
-from billing.models import Card, Product
+from billing.models import Card, LineInput, Product
 from billing.models.orders.steering import Taxation, left_out_words
-from billing.money import ZERO
 from billing.statuses import OrderStatus, PastDue
 
 KEPT = "kept"
@@ -118,16 +116,15 @@ class EditOrderForm(OffersProducts, OrderForm):
         quantity, price = self.current("quantity"), self.current("unit_price")
         if quantity is None or price is None:
             return self.order.amount
-        percent = self.taxes[self.current("tax") or ""][1].percent
-        first = money.line_amounts(
+        product, tax = self.current("product"), self.taxes[self.current("tax") or ""][1]
+        first = LineInput(
+            description="",
             quantity=quantity,
             unit_price=price,
-            discount=ZERO,
-            tax_percent=percent,
-            currency=self.order.currency,
+            product_id=product.pk if product else None,
+            tax_percent=tax.percent,
         )
-        others = self.order.regular_lines()[1:]
-        return sum((line.amounts(self.order.currency).total for line in others), first.total)
+        return self.order.amount_of([first, *self.order.regular_lines()[1:]], self.order.discount())
 
 
 class ChangeCardForm(OrderForm):
@@ -170,12 +167,23 @@ class ChangeCardForm(OrderForm):
             else _now("Let every payment of %(order)s wait until somebody pays it.") % words,
             deed=_now("Charge to %(card)s") % words if card else _now("Use no card"),
             changes=[Change(_now("Card"), str(self.order.card or none), str(card or none)), self.next_stays],
-            money=moving % words if now else _now("No money moves now."),
+            money=moving % words if now else f"{_now('No money moves now.')} {self._retried(card)}".strip(),
             undo=_now("The card can be changed again."),
             warnings=[_now("This card has expired; its charges will probably be declined.")]
             if card and card.has_expired
             else [],
         )
+
+    def _retried(self, card: Card | None) -> str:
+        """What becomes of its invoices in Collections, whose retries go on with the order's card."""
+        retried = [one for one in self.owed if one.is_in_collections and (card or one.order_id)]
+        numbers = ", ".join(map(str, retried))
+        if not numbers:
+            return ""
+        if card is None:
+            return _now("The retries of %(numbers)s stop.") % {"numbers": numbers}
+        words = {"numbers": numbers, "card": card}
+        return _now("%(numbers)s: %(card)s is tried on the next date of the retries.") % words
 
 
 class PauseForm(OrderForm):
@@ -196,7 +204,7 @@ class ResumeForm(OrderForm):
 
     def preview(self) -> Preview:
         order = self.order
-        step, on = order.resumes_on(periods.day_at(timezone.now(), order.here))
+        step, on = order.resumes_on(periods.day_at(clock.now(), order.here))
         left_out = step - order.next_step
         return Preview(
             sentence=_now("Go on with the payments of %(order)s.") % {"order": order},
@@ -241,9 +249,15 @@ class CancelForm(OrderForm):
             deed=_now("End %(order)s") % words,
             changes=changes,
             money=str(MONEY_STAYS),
+            mails=self.told,
             undo=_now("A cancelled order cannot be revived; begin a new one instead."),
             warnings=list(self._left(forgives=forgives)),
         )
+
+    @property
+    def told(self) -> list[str]:
+        to = self.order.contact.email
+        return [_now("Notice of the cancellation to %(to)s") % {"to": to}] if to else []
 
     def _left(self, *, forgives: bool) -> list[str]:
         if not self.owed or forgives:

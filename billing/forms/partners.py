@@ -12,16 +12,14 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from billing import money
-from billing.forms.actions import MOST_COMMISSIONS
+from billing import clock, money
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.fields import PlainTextField
-from billing.forms.preview import Change, Preview
+from billing.forms.preview import MOST_COMMISSIONS, Change, Preview
 from billing.forms.records import RecordForm
 from billing.models import Commission, Event, Partner, PartnerProgram, Referral
 from billing.models.guard import Stale
@@ -43,7 +41,7 @@ class OfContactForm(RecordForm):
 
     def do(self) -> Event:
         verb = getattr(self.record, self.verb)
-        event: Event = verb(self.user, contact=self.contact, at=timezone.now(), **self.cleaned_data)
+        event: Event = verb(self.user, contact=self.contact, at=clock.now(), **self.cleaned_data)
         return event
 
 
@@ -118,7 +116,7 @@ class ReferrersForm(OfContactForm):
 
     @cached_property
     def now(self) -> Referral:
-        found = self.contact.referrals.filter(program=self.record)  # type: ignore[attr-defined]
+        found = self.contact.referrals.filter(program=self.record)
         row = found.select_related("first__contact", "last__contact").first()
         return row or Referral(contact=self.contact, program=self.record)
 
@@ -185,35 +183,38 @@ class PayOutForm(RecordForm):
         given = dict(self.cleaned_data)
         seen = dict(word.partition(":")[::2] for word in given.pop("seen").split())
         wanted = seen.get(given["currency"], "")
-        return self.record.pay_out(self.user, at=timezone.now(), seen=wanted, **given)
+        return self.record.pay_out(self.user, at=clock.now(), seen=wanted, **given)
 
     def preview(self) -> Preview:
         paid = [each for each in self.statements if each.is_paid]
         total = money.show(sum((each.net for each in paid), ZERO), self.chosen) if paid else ""
-        words = {"total": total, "count": len(paid), "program": self.record}
         carried = len(self.statements) - len(paid)
         return Preview(
-            sentence=_now(
-                "Mark the approved commissions of %(program)s as paid: %(total)s to %(count)s partners."
-            )
-            % words
-            if paid
-            else _now("Nobody can be paid: no partner has reached the sum that is paid out."),
-            deed=_now("Pay out %(total)s") % words if paid else _now("Pay out"),
+            sentence=self._sentence(total, len(paid)),
+            deed=_now("Pay out %(total)s") % {"total": total} if paid else _now("Pay out"),
             changes=self._changes(),
             money=_now("The desk moves no money: a file says whom to pay what."),
             undo=_now("A payout is final. What is refunded later is taken off the next one."),
-            warnings=[
-                ngettext(
-                    "%(count)s partner is carried over to the next payout.",
-                    "%(count)s partners are carried over to the next payout.",
-                    carried,
-                )
-                % {"count": carried}
-            ]
-            if carried
-            else [],
+            warnings=[self._carried_over(carried)] if carried else [],
         )
+
+    def _sentence(self, total: str, count: int) -> str:
+        if not count:
+            return _now("Nobody can be paid: no partner has reached the sum that is paid out.")
+        words = ngettext(
+            "Mark what is approved in %(program)s as paid: %(total)s to %(count)s partner.",
+            "Mark what is approved in %(program)s as paid: %(total)s to %(count)s partners.",
+            count,
+        )
+        return words % {"program": self.record, "total": total, "count": count}
+
+    def _carried_over(self, count: int) -> str:
+        words = ngettext(
+            "%(count)s partner is carried over to the next payout.",
+            "%(count)s partners are carried over to the next payout.",
+            count,
+        )
+        return words % {"count": count}
 
     def _changes(self) -> list[Change]:
         """What each partner has coming, and what of it stays."""
@@ -261,16 +262,16 @@ class ApproveForm(forms.Form):
         ids = [row.pk for row in self.rows]
         if ids and given["state"] not in ("", self._state()):
             raise Stale(_now("The commissions have changed since you opened this. Please look again."))
-        return Commission.approve(by, ids=ids, at=timezone.now(), key=given["key"])
+        return Commission.approve(by, ids=ids, at=clock.now(), key=given["key"])
 
     def preview(self) -> Preview:
         count = len(self.rows)
         deed = ngettext("Approve %(count)s commission", "Approve %(count)s commissions", count)
         chosen = _now("%(deed)s, of %(total)s chosen.") if count < self.chosen else _now("%(deed)s.")
-        words = {"deed": deed % {"count": count}, "total": self.chosen}
+        deed %= {"count": count}
         return Preview(
-            sentence=chosen % words,
-            deed=words["deed"],
+            sentence=chosen % {"deed": deed, "total": self.chosen},
+            deed=deed,
             money=_now("No money moves: approved ones are paid with the next payout."),
             undo=_now("It cannot be undone; a refund or a re-run still cancels what is not paid."),
             changes=[

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from billing import money
+from billing.models.partners.settling import Difference
+
+MOST_COMMISSIONS = 50
+"""Lines of a dialog's table of commissions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +52,16 @@ class Preview:
     commissions: list[Earned] = field(default_factory=list)
     more_commissions: int = 0
     """How many lines of that table are left out."""
+
+
+def earned(found: Iterable[Difference]) -> list[Earned]:
+    """What partners have now and afterwards; the sums of each."""
+    return [
+        Earned(
+            str(each.partner),
+            money.show(each.before, each.currency),
+            money.show(each.after, each.currency),
+            money.show(each.amount, each.currency) if each.amount else "",
+        )
+        for each in found
+    ]

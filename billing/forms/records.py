@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.forms.dialog import INCOMPLETE
 from billing.forms.fields import PlainTextField
 from billing.forms.preview import Change, Preview
@@ -32,6 +31,10 @@ class RecordForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.record, self.user = record, user
         self.fields["key"].initial = uuid.uuid4
+
+    @property
+    def title(self) -> str:
+        return str(self.record)
 
     @classmethod
     def asked(cls) -> list[str]:
@@ -187,7 +190,7 @@ class ReplayForm(RecordForm):
     record: GatewayEvent
 
     def do(self) -> Event:
-        return self.record.replay(self.user, at=timezone.now(), **self.cleaned_data)
+        return self.record.replay(self.user, at=clock.now(), **self.cleaned_data)
 
     def preview(self) -> Preview:
         return Preview(

@@ -12,11 +12,10 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import named
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, PlainTextField, RecipientField, check_precision
@@ -185,11 +184,11 @@ class RecordStep(MoneyStep):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.fields["received_on"].initial = timezone.localdate
+        self.fields["received_on"].initial = clock.today
         self.fields["method"].initial = PaymentMethod.CHEQUE.value
 
     def clean_received_on(self) -> Any:
-        today = timezone.localdate()
+        today = clock.today()
         day = self.cleaned_data["received_on"] or today
         if day > today:
             raise ValidationError(_now("Date received is %(day)s: it is in the future.") % {"day": day})

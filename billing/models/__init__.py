@@ -26,10 +26,14 @@ from billing.models.partners.rates import ProgramRate, Threshold
 from billing.models.partners.referring import record_referral
 from billing.models.payment import Payment
 from billing.models.product import Product, ProductPrice, TaxRate
+from billing.models.recharging.schedule import RechargeSchedule
+from billing.models.recharging.settings import RechargeSettings
+from billing.models.saved_filter import SavedFilter
 from billing.models.selling.form import OrderForm, OrderFormItem
 from billing.models.selling.submission import Submission
 from billing.models.series import Series
 from billing.models.unmatched import UnmatchedMoney
+from billing.models.wording import EmailTemplate, MailSettings
 
 __all__ = [
     "Attempt",
@@ -42,6 +46,7 @@ __all__ = [
     "CouponRedemption",
     "Customer",
     "Dispute",
+    "EmailTemplate",
     "Event",
     "GatewayEvent",
     "Header",
@@ -50,6 +55,7 @@ __all__ = [
     "Job",
     "LineInput",
     "Mail",
+    "MailSettings",
     "Order",
     "OrderForm",
     "OrderFormItem",
@@ -61,7 +67,10 @@ __all__ = [
     "Product",
     "ProductPrice",
     "ProgramRate",
+    "RechargeSchedule",
+    "RechargeSettings",
     "Referral",
+    "SavedFilter",
     "Series",
     "Submission",
     "TaxRate",

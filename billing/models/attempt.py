@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.gateways import Gateway, NotOurGateway, Outcome, reason_of
 from billing.models.attempts.asking import Asking
 from billing.models.attempts.base import GRACE, UNANSWERED, UNMADE_REFUND, WAITING, AttemptQuerySet
@@ -80,7 +80,7 @@ class Attempt(Asking):
                 " please try again in a minute."
             )
             raise NotOffered(words % {"invoice": invoice})
-        now = timezone.now()
+        now = clock.now()
         return cls.objects.create(
             invoice=invoice,
             kind=kind,

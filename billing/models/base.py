@@ -20,7 +20,7 @@ from django.db.models import Count, F, Max, Min, Q, Sum
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import ACTIONS, OWING, SALES, UNSETTLED, Action
 from billing.models.figures import Figures, MoneyRow, figures
 from billing.models.guard import Actor, Gone, OneTimeKey
@@ -79,6 +79,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
 
     def unpaid(self) -> InvoiceQuerySet:
         return self.filter(status__in=OWING)
+
+    def in_collections_of(self, contact: Contact) -> InvoiceQuerySet:
+        """The oldest first."""
+        return self.filter(contact=contact, status=InvoiceStatus.COLLECTIONS).order_by("pk")
 
     def charge_due(self, at: datetime) -> InvoiceQuerySet:
         """Invoices that the desk charges by itself now, the longest waiting first."""
@@ -148,14 +152,14 @@ def _summed(currency: str, by_status: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-class InvoiceBase(Offering):
+class InvoiceBase(Offering, models.Model):
     """A request for payment, and the place where the whole transaction is managed.
 
     ``subtotal`` to ``summary`` are caches of what the rows say; :meth:`recompute` alone writes them,
     ``verify_books`` checks them.
     ``written_off_amount`` left the balance as bad debt. ``order`` and ``period`` name the payment of an order
-    that the billing run asked for. From ``charge_due_at`` on the desk charges the order's card by itself.
-    ``order_form`` is where a customer ordered it.
+    that the billing run asked for. From ``charge_due_at`` on the desk charges a card by itself: the order's,
+    or in Collections the one that was declined. ``order_form`` is where a customer ordered it.
     ``version`` counts changes, so that a dialog opened
     on an older state is noticed.
     """
@@ -223,7 +227,7 @@ class InvoiceBase(Offering):
     )
     version = models.PositiveIntegerField(default=1, editable=False)
     issued_at = models.DateTimeField(_("issued"), null=True, editable=False)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
 
     if TYPE_CHECKING:
         lines: RelatedManager[InvoiceLine]
@@ -368,6 +372,8 @@ class InvoiceBase(Offering):
         if self.charge_due_at and not self.is_owing:
             self.charge_due_at = None
         self.save(update_fields=[*names, "charge_due_at", "version"])
+        if "status" in names and not self.row.is_in_collections:
+            self.row.leave_collections()
         if FOLLOWED & set(names):
             self.row.tell_orders()
         if EARNED_ON & set(names):
@@ -409,6 +415,10 @@ class InvoiceBase(Offering):
     @property
     def is_partly_refunded(self) -> bool:
         return self.refunded > 0 and self.paid > 0
+
+    def is_charged_before(self, moment: datetime) -> bool:
+        """Whether the desk charges it by itself by then."""
+        return self.charge_due_at is not None and self.charge_due_at < moment
 
     def is_overdue(self, today: date) -> bool:
         return self.is_owing and self.due_on < today
@@ -464,8 +474,10 @@ def lifecycle_constraints() -> list[models.BaseConstraint]:
             name="invoice_of_an_order_has_its_period",
         ),
         models.CheckConstraint(
-            condition=Q(charge_due_at__isnull=True) | Q(status__in=sorted(OWING), order__isnull=False),
-            name="invoice_charged_by_itself_only_for_an_order",
+            condition=Q(charge_due_at__isnull=True)
+            | Q(status=InvoiceStatus.OPEN, order__isnull=False)
+            | Q(status=InvoiceStatus.COLLECTIONS),
+            name="invoice_charged_by_itself_for_an_order_or_in_collections",
         ),
         *(
             models.CheckConstraint(condition=Q(**{f"{name}__gte": 0}), name=f"invoice_{name}_not_negative")

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.actions import ACTIONS, Action
 from billing.models.event import Event
 from billing.models.guard import AlreadyDone, NotOffered, Refused
@@ -95,7 +95,7 @@ class Plan:
         """The same few queries for each portion of the invoices."""
         for first in range(0, len(self.ids), WORKED_OUT_AT_ONCE):
             part = Invoice.objects.in_bulk(self.ids[first : first + WORKED_OUT_AT_ONCE])
-            claims = anew({invoice: invoice.kept() for invoice in part.values()})
+            claims = anew({invoice: invoice.money_kept() for invoice in part.values()})
             for each in claims.values():
                 self.differences = combined(self.differences, each)
 
@@ -121,7 +121,7 @@ class Bulk(models.Model):
     done = models.PositiveIntegerField(_("done"), default=0)
     refused = models.JSONField(_("refused, with the reason"), default=list)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    made_at = models.DateTimeField(_("started"), default=timezone.now)
+    made_at = models.DateTimeField(_("started"), default=clock.now)
 
     class Meta:
         default_permissions = ("view",)

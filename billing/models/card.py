@@ -7,17 +7,17 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import gateways
+from billing import clock, gateways
 from billing.actions import UNENDED
 from billing.gateways import CardDetails, reason_of
 from billing.models.event import Event
 from billing.models.guard import (
     Actor,
+    Invalid,
     NotAllowed,
     NotOffered,
     OneTimeKey,
@@ -47,6 +47,17 @@ class CardQuerySet(models.QuerySet["Card"]):
         """Cards that can be charged or removed, the default one first."""
         return self.filter(contact=contact, removed_at=None).order_by("-is_default", "-id")
 
+    def locked_on_file(self, card: Card, contact: Contact, *, field: str = "card") -> Card:
+        """The card, locked so that it stays on file until the caller's transaction ends.
+
+        Raises Invalid, at the form's ``field``, unless it is on file for this contact.
+        """
+        found = self.select_for_update(of=("self",), no_key=True).get(pk=card.pk)
+        if found.contact_id != contact.pk or found.removed_at:
+            rule = _now("Card is “%(card)s”: it is not on file for this contact.")
+            raise Invalid(rule % {"card": found}, field=field)
+        return found
+
 
 class Card(models.Model):
     """A gateway's token with what may be shown. The number and the CVC are never here, nor anywhere else on
@@ -65,7 +76,7 @@ class Card(models.Model):
     is_default = models.BooleanField(_("default"), default=False)
     last_used_at = models.DateTimeField(_("last used"), null=True)
     removed_at = models.DateTimeField(_("removed"), null=True)
-    created_at = models.DateTimeField(_("added"), auto_now_add=True)
+    created_at = models.DateTimeField(_("added"), default=clock.now, editable=False)
 
     objects = CardQuerySet.as_manager()
 
@@ -104,7 +115,11 @@ class Card(models.Model):
     @property
     def has_expired(self) -> bool:
         """As of today in the installation's time zone."""
-        return self.is_expired(timezone.localdate())
+        return self.is_expired(clock.today())
+
+    def cannot_be_charged(self, today: date) -> bool:
+        """Whether it is off file or expired, so that charging it is pointless."""
+        return self.removed_at is not None or self.is_expired(today)
 
     @property
     def choice_label(self) -> str:
@@ -171,14 +186,18 @@ class Card(models.Model):
         def work() -> Event:
             self._lock(by)
             used_once.refuse_used()
-            type(self).objects.filter(contact_id=self.contact_id, is_default=True).update(is_default=False)
-            self.is_default = True
-            self.save(update_fields=["is_default"])
+            self.become_default()
             return self.note(
                 by, "default_card", _now("%(card)s is now the default card.") % {"card": self}, key
             )
 
         return once(used_once, work)
+
+    def become_default(self) -> None:
+        """Take the place of the default card, in the caller's transaction with the contact locked."""
+        type(self).objects.filter(contact_id=self.contact_id, is_default=True).update(is_default=False)
+        self.is_default = True
+        self.save(update_fields=["is_default"])
 
     def remove(self, by: Actor, *, at: datetime, key: UUID | None = None) -> Event:
         """Take the card off file, here and at the gateway. Raises NotAllowed, NotOffered, AlreadyDone.
@@ -242,5 +261,5 @@ class Card(models.Model):
             action=action,
             text=text,
             key=key,
-            at=timezone.now(),
+            at=clock.now(),
         )

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import money
+from billing import clock, money
 from billing.gateways import CardDetails
 from billing.models.attempt import Attempt
 from billing.models.base import InvoiceBase
@@ -69,7 +68,7 @@ class Charging(InvoiceBase):
             method=source,
             amount=amount,
             reference=reference,
-            received_on=received_on or timezone.localdate(),
+            received_on=received_on or clock.today(),
             send_receipt=send_receipt,
             key=key,
             seen=seen,
@@ -79,12 +78,7 @@ class Charging(InvoiceBase):
     def _start_charge(self, by: Actor, *, card: Card, amount: Decimal, send_receipt: bool) -> Deed:
         """TX1: freeze what will be charged, before the gateway hears of it."""
         self.check_amount(amount, limit=self.balance)
-        card = Card.objects.select_for_update(no_key=True).get(pk=card.pk)
-        if card.contact_id != self.contact_id or card.removed_at:
-            raise Invalid(
-                _now("Card is “%(card)s”: it is not on file for this contact.") % {"card": card},
-                field="source",
-            )
+        card = Card.objects.locked_on_file(card, self.contact, field="source")
         attempt = Attempt.start(
             self.row,
             by,
@@ -124,7 +118,7 @@ class Charging(InvoiceBase):
             received_on=received_on,
             recorded_only=True,
             made_by=by,
-            made_at=timezone.now(),
+            made_at=clock.now(),
         )
         self._money_came()
         if send_receipt:
@@ -213,7 +207,7 @@ class Charging(InvoiceBase):
             attempt=attempt,
             gateway=attempt.gateway,
             gateway_ref=attempt.gateway_ref,
-            received_on=timezone.localdate(at),
+            received_on=clock.day_of(at),
             decline_code="" if approved else attempt.code,
             decline_reason="" if approved else attempt.message,
             made_by=attempt.started_by,
@@ -238,7 +232,7 @@ class Charging(InvoiceBase):
         try:
             with transaction.atomic():
                 card = Card.keep(self.contact, details, gateway=attempt.gateway)
-                Card.objects.filter(pk=card.pk).update(last_used_at=timezone.now())
+                Card.objects.filter(pk=card.pk).update(last_used_at=clock.now())
         except Exception:
             log.exception("Attempt %s: the card could not be kept", attempt.key)
             return None

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.models.base import InvoiceBase
 from billing.models.coupons.code import CouponCode
 from billing.models.coupons.coupon import Coupon
@@ -35,6 +36,7 @@ from billing.models.coupons.redemption import STANDS, CouponRedemption
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
 from billing.models.spelling import spelt
+from billing.money import ZERO
 from billing.statuses import CodeState, InvoiceStatus
 
 if TYPE_CHECKING:
@@ -53,6 +55,12 @@ class Discounting(InvoiceBase):
         """Whether money ever came for it, even if it went back since."""
         return bool(self.paid or self.refunded)
 
+    def coupon_taken(self) -> Decimal:
+        """What its coupon takes off in all, before tax. One query if it has one."""
+        if not self.coupon:
+            return ZERO
+        return sum(self.lines.values_list("coupon_discount", flat=True), ZERO)
+
     # -- while it is written
 
     def discount_for(self, typed: str, lines: Sequence[LineInput], *, currency: str) -> Discount | None:
@@ -67,7 +75,7 @@ class Discounting(InvoiceBase):
             discount = CouponCode.discount_of(self.coupon)
             discount.check(products, currency)
             return discount
-        today = timezone.localdate()
+        today = clock.today()
         return CouponCode.accept(
             typed, contact=self.contact, products=products, currency=currency, today=today
         )
@@ -95,13 +103,13 @@ class Discounting(InvoiceBase):
         self.give_back_coupon(by)
         self.coupon = now
         if discount:
-            self.redeem_coupon(at=timezone.now())
-            self.row.started_orders.carry_coupon(discount)
+            self.redeem_coupon(by, at=clock.now())
+            self.row.started_orders.carry_coupon(by, discount)
         return discount
 
     # -- redeeming
 
-    def redeem_coupon(self, *, at: datetime) -> None:
+    def redeem_coupon(self, by: Actor, *, at: datetime) -> None:
         """Use its code up, if it has one, in the caller's transaction with this row locked.
 
         Does nothing when it was redeemed for this invoice before. Raises Invalid when it is used up, has
@@ -113,7 +121,7 @@ class Discounting(InvoiceBase):
         coupon = Coupon.objects.filter(pk=held.coupon_id).locked().get()
         code = CouponCode.objects.select_for_update(of=("self",)).get(pk=held.pk)
         code.coupon = coupon
-        code.check_usable(self.contact, timezone.localdate(at))
+        code.check_usable(self.contact, clock.day_of(at))
         CouponRedemption.objects.create(
             code=code, invoice=self.row, is_single=code.is_personal, redeemed_at=at
         )
@@ -123,7 +131,7 @@ class Discounting(InvoiceBase):
             code.state = CodeState.REDEEMED
             code.save(update_fields=["state"])
         words = {"code": code, "coupon": coupon}
-        self._tell_coupon(None, "redeem_coupon", _now("Coupon code %(code)s redeemed: “%(coupon)s”.") % words)
+        self._tell_coupon(by, "redeem_coupon", _now("Coupon code %(code)s redeemed: “%(coupon)s”.") % words)
 
     def give_back_coupon(self, by: Actor) -> None:
         """Make its code usable again if it stands redeemed, in the caller's transaction with this row locked.
@@ -135,7 +143,7 @@ class Discounting(InvoiceBase):
             return
         coupons = Coupon.objects.filter(pk=standing.code.coupon_id)
         coupons.locked().get()
-        standing.returned_at = timezone.now()
+        standing.returned_at = clock.now()
         standing.save(update_fields=["returned_at"])
         coupons.update(redeemed=F("redeemed") - 1)
         if standing.is_single:

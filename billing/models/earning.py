@@ -8,10 +8,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import money
+from billing import clock, money
 from billing.commissions import Kept
 from billing.models.base import InvoiceBase
 from billing.models.guard import Actor, Deed, Stale, guarded, tell
@@ -61,7 +60,7 @@ class Earning(InvoiceBase):
             self.has_just_closed = False
             claims = self.commissions_anew(lock=True)
         elif not self.is_unsettled:
-            claims = as_kept(self.row, self.kept(), lock=True)
+            claims = as_kept(self.row, self.money_kept(), lock=True)
         else:
             return
         deed = self._settle(claims)
@@ -73,7 +72,7 @@ class Earning(InvoiceBase):
         if not any(claim.difference for claim in claims):
             return None
         found = list(changed(differences(claims)))
-        settle(claims, on=timezone.localdate())
+        settle(claims, on=clock.today())
         words = [
             _now("%(partner)s %(before)s → %(after)s")
             % {
@@ -93,7 +92,7 @@ class Earning(InvoiceBase):
 
     # -- what is, and what would be
 
-    def kept(self, *, status: str | None = None, paid: Decimal | None = None) -> Kept:
+    def money_kept(self, *, status: str | None = None, paid: Decimal | None = None) -> Kept:
         """What counts as kept of the sale, now or with other figures: nothing unless the invoice is Closed,
         and never what came when it was not owed.
         """
@@ -103,17 +102,17 @@ class Earning(InvoiceBase):
 
     def commissions_anew(self, kept: Kept | None = None, *, lock: bool = False) -> list[Claim]:
         """Everybody's claims as the referrers are now."""
-        return anew({self.row: kept or self.kept()}, lock=lock)[self.pk]
+        return anew({self.row: kept or self.money_kept()}, lock=lock)[self.pk]
 
     def commissions_if_closed(self) -> list[Difference]:
         """What partners would earn if all that is owed came."""
-        claims = self.commissions_anew(self.kept(status=InvoiceStatus.CLOSED, paid=self.total))
+        claims = self.commissions_anew(self.money_kept(status=InvoiceStatus.CLOSED, paid=self.total))
         return differences(claims)
 
     def commissions_if(self, status: str, *, returned: Decimal = ZERO) -> list[Difference]:
         """What partners would be left with after a refund of ``returned``, or as ``status``."""
         paid = min(self.paid - self.overpaid, self.paid - returned)
-        return differences(as_kept(self.row, self.kept(status=status, paid=paid)))
+        return differences(as_kept(self.row, self.money_kept(status=status, paid=paid)))
 
 
 def digest(claims: Iterable[Claim]) -> str:

@@ -131,7 +131,7 @@ class Editing(Discounting):
         """
         if not self.line_count:
             raise Invalid(_now("An invoice needs at least one line before it is issued."), field="lines")
-        self.redeem_coupon(at=at)
+        self.redeem_coupon(by, at=at)
         deed = self._number(at)
         self.row.start_orders(by, at=at)
         return deed

@@ -1,12 +1,7 @@
-"""The ends of a request for payment that bring no money: Void, Write off; and what becomes of a declined
-one.
-"""
+"""The ends of a request for payment that bring no money: Void, Write off; and keeping a declined one Open."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
 from billing.actions import ACTIONS
@@ -50,19 +45,6 @@ class Ending(Discounting):
         """Keep the invoice Open, so that another card can be tried. Nothing is charged by itself any more."""
         self.charge_due_at = None
         return self._end(InvoiceStatus.OPEN, _now("Marked unpaid."), "")
-
-    @guarded("run_collections")
-    def run_collections(self, by: Actor) -> Deed:
-        """Hand the invoice over to Collections."""
-        return self.enter_collections(at=timezone.now())
-
-    def enter_collections(self, *, at: datetime) -> Deed:
-        """The one way into Collections, in the caller's transaction with this row locked.
-
-        ``at``: when the card was declined, which is when a schedule of retries begins.
-        """
-        self.charge_due_at = None
-        return self._end(InvoiceStatus.COLLECTIONS, _now("Moved to Collections."), "")
 
     def _end(self, status: InvoiceStatus, text: str, reason: str) -> Deed:
         was, before = self.get_status_display(), self.balance

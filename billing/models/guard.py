@@ -13,9 +13,9 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, models, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.actions import ACTIONS, STEPS, Action
 from billing.models.event import Event
 
@@ -103,13 +103,15 @@ class AlreadyDone(Exception):
 class Deed:
     """What a verb did, for the timeline: a sentence, the figures behind it, and the rows it is about.
 
-    ``subject`` names the record where the deed leaves none that could tell its name.
+    ``subject`` names the record where the deed leaves none that could tell its name; ``actor_name`` what did
+    it where nobody did.
     """
 
     text: str
     figures: dict[str, str | int | None] = field(default_factory=dict)
     related: dict[str, models.Model] = field(default_factory=dict)
     subject: str = ""
+    actor_name: str = ""
 
 
 def outside_transaction() -> None:
@@ -208,12 +210,12 @@ def tell(record: Record, by: Actor, action: Action | str, deed: Deed, *, key: UU
     return Event.objects.create(
         subject=deed.subject or str(record),
         actor=by,
-        actor_name=name_of(by),
+        actor_name=deed.actor_name or name_of(by),
         action=action if isinstance(action, str) else action.name,
         text=deed.text,
         figures=deed.figures,
         key=key,
-        at=timezone.now(),
+        at=clock.now(),
         **record.timeline_of(),
         **deed.related,
     )

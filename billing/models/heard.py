@@ -52,7 +52,7 @@ def _hear_of_page(gateway: Gateway, page_ref: str, at: datetime) -> None:
 
 def _hear_of_card_page(gateway: Gateway, page_ref: str, at: datetime) -> None:
     page = CardPage.objects.filter(gateway=gateway.name, page_ref=page_ref).first()
-    card = page.take() if page else None
+    card = page.take(at=at) if page else None
     ordered = Submission.objects.with_invoice().filter(card_page=page).first() if card else None
     if card and ordered:
         ordered.take_card(card, at=at)

@@ -8,19 +8,18 @@ from django.utils.translation import gettext_lazy as _
 from billing.actions import INVOICE_PERMISSIONS, OWING
 from billing.models.base import InvoiceQuerySet, lifecycle_constraints
 from billing.models.earning import Earning
-from billing.models.ending import Ending
 from billing.models.matching import Matching
 from billing.models.ordered import Ordered
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
 
 
-class Invoice(Matching, Ordered, Ending, Earning, Sending, Visiting):
+class Invoice(Matching, Ordered, Earning, Sending, Visiting):
     """A request for payment.
 
     Columns and questions: ``base``; what can be done: ``charging refunding matching editing discounting
-    ending earning sending visiting``, by itself for an order: ``recurring``, and by customers on order forms:
-    ``ordered``.
+    ending collecting retrying earning sending visiting``, by itself for an order: ``recurring``, and by
+    customers on order forms: ``ordered``.
     """
 
     objects = InvoiceQuerySet.as_manager()

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.gateways import Movement, Outcome, fit
 from billing.models.guard import Actor, Deed, tell
 from billing.models.payment import Payment
@@ -54,7 +54,7 @@ class Matching(Refunding):
                 return made.amount + before.amount
             amount = min(made.amount, fresh.refundable)
             if amount > 0:
-                day = timezone.localdate(made.at)
+                day = clock.day_of(made.at)
                 row = self._returned_elsewhere(fresh, amount, ref, received_on=day, made_at=at)
                 self._tell_returned(row)
         return made.amount - amount
@@ -87,7 +87,7 @@ class Matching(Refunding):
     def book_refund_elsewhere(self, payment: Payment, moved: Moved, by: Actor, *, at: datetime) -> Payment:
         """A refund that a person matched, in the caller's transaction, with this row locked."""
         fresh = self.payments.select_for_update().get(pk=payment.pk)
-        day = timezone.localdate(moved.happened_at)
+        day = clock.day_of(moved.happened_at)
         return self._returned_elsewhere(
             fresh, moved.amount, moved.ref, received_on=day, made_by=by, made_at=at
         )
@@ -113,7 +113,7 @@ class Matching(Refunding):
             gateway_ref=moved.ref,
             card_brand=moved.card_brand,
             card_last4=moved.card_last4,
-            received_on=timezone.localdate(moved.happened_at),
+            received_on=clock.day_of(moved.happened_at),
             made_by=by,
             made_at=at,
         )
@@ -122,6 +122,6 @@ class Matching(Refunding):
 
     def record_returned(self, payment: Payment, amount: Decimal, by: Actor, reason: str) -> Payment:
         """Money that a bank took back: recorded only, in the caller's transaction, with this row locked."""
-        row = self._record_refund(Share(payment, amount, moves=False), by, reason, at=timezone.now())
+        row = self._record_refund(Share(payment, amount, moves=False), by, reason, at=clock.now())
         self.money_went()
         return row

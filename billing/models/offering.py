@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from django.db import models
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _now
 
@@ -14,16 +13,13 @@ from billing.models.guard import Actor, NotAllowed, NotOffered, Refused, Stale, 
 from billing.roles import ROLES
 
 
-class Offering(models.Model):
+class Offering:
     """A record whose status says what may be done to it: ``TABLE`` holds the lines, in their order.
 
     Each kind of record says for itself which column ``offers_by``, and finds its own words for a refusal.
     """
 
     TABLE: ClassVar[Mapping[str, Action]] = {}
-
-    class Meta:
-        abstract = True
 
     @property
     def offers_by(self) -> str:

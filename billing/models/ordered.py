@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.models.editing import Header
 from billing.models.guard import Deed, Invalid, tell
 from billing.models.line import LineInput
@@ -62,12 +62,12 @@ class Ordered(Recurring):
 
     def _write_order(self, form: OrderForm, lines: Sequence[LineInput], coupon: str, at: datetime) -> None:
         discount = self.discount_for(coupon, lines, currency=form.currency)
-        today = timezone.localdate(at)
+        today = clock.day_of(at)
         self._take(Header(form.currency, today, today), discount)
         self.save()
         self._put_lines(lines, discount)
         self.store(*self.summarize(), *self.recompute())
-        self.redeem_coupon(at=at)
+        self.redeem_coupon(None, at=at)
         self._tell_ordered(form)
 
     def _tell_ordered(self, form: OrderForm) -> None:

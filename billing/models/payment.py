@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import PAYMENT_ACTIONS, Action
 from billing.gateways import CardDetails, fit
 from billing.models.base import amount_field
@@ -88,7 +88,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         raise TypeError("Payments are final: they are never deleted.")
 
 
-class Payment(Offering):
+class Payment(Offering, models.Model):
     """A record of money, final: never edited, never deleted.
 
     ``amount`` is in the invoice's currency, negative for a refund. ``refunded_amount`` (positive) is the
@@ -278,7 +278,7 @@ class Payment(Offering):
     @property
     def card_has_expired(self) -> bool:
         """As of today in the installation's time zone."""
-        today = timezone.localdate()
+        today = clock.today()
         return bool(self.card_exp_year) and (self.card_exp_year, self.card_exp_month) < (
             today.year,
             today.month,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext as _now
 
@@ -13,7 +14,7 @@ from billing.models.guard import Actor, OneTimeKey
 from billing.models.offering import Offering
 
 
-class Record(Offering):
+class Record(Offering, models.Model):
     """A row with a ``state`` of its own, and a table of what can be done in which."""
 
     if TYPE_CHECKING:

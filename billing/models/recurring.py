@@ -15,17 +15,19 @@ from billing.models.coupons.discount import Discount
 from billing.models.editing import Editing, Header
 from billing.models.guard import Actor, Deed, tell
 from billing.models.line import LineInput
-from billing.statuses import AttemptState, InvoiceStatus, MailKind
+from billing.models.retrying import Retrying
+from billing.statuses import AttemptState, InvoiceStatus
 
 if TYPE_CHECKING:
     from billing.models.attempt import Attempt
+    from billing.models.card import Card
     from billing.models.orders.order import Order
 
 AGAIN = timedelta(hours=1)
 """How long the desk waits before it charges again what certainly was not charged."""
 
 
-class Recurring(Editing):
+class Recurring(Retrying, Editing):
     class Meta:
         abstract = True
 
@@ -36,7 +38,7 @@ class Recurring(Editing):
         if self.order_id is None:
             self.row.started_orders.start_from(self.row, by, at=at)
             if self.coupon:
-                self.row.started_orders.carry_coupon(CouponCode.discount_of(self.coupon))
+                self.row.started_orders.carry_coupon(by, CouponCode.discount_of(self.coupon))
 
     def tell_orders(self) -> None:
         """Let its orders follow what has become of it, in the caller's transaction with this row locked.
@@ -76,66 +78,84 @@ class Recurring(Editing):
         tell(invoice, None, "issue", invoice._number(at))
         return invoice
 
-    def queue_request(self) -> None:
-        """Ask the contact for payment, in the caller's transaction. One without e-mail is not asked."""
-        self.row.queue_beside(None, MailKind.UNPAID_INVOICE, self.row.payment_request)
-
     # -- charging by itself
 
     def charge_by_itself(self, *, at: datetime) -> None:
-        """Charge the order's card with all that is owed, through an attempt like any other.
+        """Charge the order's card, or in Collections the schedule's, with all that is owed, through an
+        attempt like any other.
 
-        Without a card that could pay, the timeline says so and the invoice stays as it is. Raises Refused
-        when the invoice has changed since it was claimed: the claim ends, and a later run looks again.
+        An order without a card waits for the customer, and the timeline says so; a card that cannot be
+        charged any more counts as declined for good. Raises Refused when the invoice has changed since it
+        was claimed: the claim ends, and a later run looks again.
         """
+        if self.is_in_collections:
+            self.retry_by_itself(at=at)
+            return
         order = self.row.order
         assert order is not None  # a constraint of the table
         card = order.card
-        if card is None or card.removed_at:
-            self._tell_unchargeable(_now("%(order)s has no card") % {"order": order})
-        elif card.is_expired(periods.day_at(at, order.here)):
-            words = {"card": card, "order": order}
-            self._tell_unchargeable(_now("%(card)s of %(order)s has expired") % words)
+        if card is None:
+            self._tell_unchargeable(_now("%(order)s has no card") % {"order": order}, at=at)
+        elif card.cannot_be_charged(periods.day_at(at, order.here)):
+            why = _now("%(card)s of %(order)s is not on file any more")
+            if not card.removed_at:
+                why = _now("%(card)s of %(order)s has expired")
+            self._tell_unchargeable(why % {"card": card, "order": order}, at=at, card=card)
         else:
             receipt = order.send_invoices
             self.row.pay(None, source=card, amount=self.balance, send_receipt=receipt, seen=self.version)
 
-    def _tell_unchargeable(self, why: str) -> None:
+    def _tell_unchargeable(self, why: str, *, at: datetime, card: Card | None = None) -> None:
+        """With a ``card`` the invoice enters Collections, so that one that replaces it is charged at once."""
+        seen = self.version
         with transaction.atomic(durable=True):
             self.lock()
-            if not self.charge_due_at:
+            if self.version != seen:
                 return  # somebody else has seen to it
             self.charge_due_at = None
             words = {"why": why, "balance": self.show(self.balance)}
             text = _now("%(why)s: %(balance)s was not charged and stays owed.") % words
             tell(self.row, None, "charge_not_possible", Deed(text))
-            self.store("charge_due_at")
+            if card:
+                self.enter_declined(None, at=at)
+            else:
+                self.store("charge_due_at")
+
+    @property
+    def can_be_collected(self) -> bool:
+        """Whether it is one that the desk charges by itself: an order's, or any that is in Collections."""
+        return self.order_id is not None or self.is_in_collections
 
     def is_by_itself(self, attempt: Attempt) -> bool:
         """Whether the desk started the attempt, not a member of staff, nor the customer on a page."""
         by_nobody = attempt.started_by_id is None and not attempt.page_ref
-        return by_nobody and self.order_id is not None
+        return by_nobody and self.can_be_collected
 
     def charge_again(self, attempt: Attempt, *, at: datetime) -> None:
         """Put down when to charge again what the desk did not manage to, for the caller to save.
 
         A charge that waited for the customer is not repeated: it would wait again. Neither is one that the
-        gateway refuses to be asked for.
+        gateway refuses to be asked for. In Collections both wait for the schedule's next date.
         """
         waited = attempt.events.filter(action=f"attempt_{AttemptState.NEEDS_ACTION}").exists()
-        if self.is_by_itself(attempt) and self.is_owing and not waited and not attempt.is_hard:
+        again = self.is_by_itself(attempt) and self.is_owing and not waited and not attempt.is_hard
+        if again and self.may_repeat(at):
             self.charge_due_at = at + AGAIN
+        elif self.is_in_collections:
+            self.plan_retry(attempt, at=at)
 
     def ask_to_confirm(self, attempt: Attempt) -> None:
         """Send the customer the pay link when the desk made a charge by itself and their bank wants them, in
         the caller's transaction.
         """
         if self.is_by_itself(attempt) and attempt.state == AttemptState.NEEDS_ACTION:
-            self.queue_request()
+            self.row.queue_request()
 
     def take_charge_over(self, attempt: Attempt, *, at: datetime) -> None:
-        """What the orders make of a charge that was booked, in the caller's transaction."""
+        """What its orders and its schedule make of a charge that was booked, in the caller's transaction."""
         if attempt.state == AttemptState.APPROVED:
             self.row.started_orders.keep_card(attempt, at=at)
-        elif self.status == InvoiceStatus.OPEN and self.is_by_itself(attempt):
-            tell(self.row, None, "run_collections", self.row.enter_collections(at=at))
+        if self.is_in_collections:
+            self.go_on_collecting(attempt, at=at)
+        elif self.status == InvoiceStatus.OPEN and self.is_by_itself(attempt) and not attempt.is_approved:
+            self.enter_declined(attempt, at=at)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from billing import clock
 from billing.actions import ACTIONS, PAYMENT_ACTIONS
 from billing.models.attempt import Attempt
 from billing.models.charging import Charging
@@ -165,7 +165,7 @@ class Refunding(Charging):
     def _start_refund(
         self, by: Actor, recorded: Sequence[Share], moving: Sequence[Share], terms: Terms, key: UUID | None
     ) -> Event:
-        now = timezone.now()
+        now = clock.now()
         before = self.balance
         rows = [self._record_refund(share, by, terms.reason, at=now) for share in recorded]
         attempt = self._announce_refund(by, moving[0], terms) if moving else None
@@ -224,7 +224,7 @@ class Refunding(Charging):
             reference=reason[:100],
             made_by=by,
             made_at=at,
-            received_on=timezone.localdate(at),
+            received_on=clock.day_of(at),
         )
 
     def _refund_row(self, payment: Payment, amount: Decimal, status: PaymentStatus, **more: Any) -> Payment:
@@ -302,7 +302,7 @@ class Refunding(Charging):
             decline_reason="" if attempt.is_approved else attempt.message,
             made_by=attempt.started_by,
             made_at=at,
-            received_on=timezone.localdate(at),
+            received_on=clock.day_of(at),
         )
 
     def _tell_refund(self, attempt: Attempt, action: str, text: str, row: Payment | None) -> None:

@@ -11,11 +11,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from billing import money
+from billing import clock, money
 from billing.actions import MONEY_ACTIONS, permissions_of
 from billing.gateways import Movement, fit
 from billing.models.base import amount_field
@@ -233,7 +232,7 @@ class UnmatchedMoney(Record):
 
     def book(self, invoice: Invoice, by: Actor) -> Payment:
         """Record it on the locked invoice, and then what waits for it."""
-        now = timezone.now()
+        now = clock.now()
         if self.kind == UnmatchedKind.REFUND:
             payment = invoice.book_refund_elsewhere(self._returned(invoice), self, by, at=now)
         else:
@@ -298,7 +297,7 @@ class UnmatchedMoney(Record):
                 text=_now("%(what)s (%(ref)s) set aside. Reason: %(reason)s") % words,
                 figures={"unmatchedmoney": self.pk},
                 key=key,
-                at=timezone.now(),
+                at=clock.now(),
             )
 
         return once(used_once, work)
@@ -308,5 +307,5 @@ class UnmatchedMoney(Record):
     ) -> None:
         """Take it off the list, on the locked row."""
         self.state, self.payment, self.reason = state.value, payment, reason
-        self.settled_by, self.settled_at = by, timezone.now()
+        self.settled_by, self.settled_at = by, clock.now()
         self.save(update_fields=["state", "payment", "reason", "settled_by", "settled_at"])

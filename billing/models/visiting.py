@@ -16,6 +16,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.models.attempt import Attempt
 from billing.models.attempts.base import GRACE
 from billing.models.base import InvoiceBase
@@ -64,14 +65,20 @@ def refused_until(declines: Sequence[datetime]) -> datetime | None:
 
 def declines_end(sources: Iterable[AttemptQuerySet], at: datetime) -> TooManyDeclines | None:
     """Why nothing is taken ``at`` this moment, or None. ``sources``: those that count together."""
-    ends = [refused_until([one.settled_at for one in source if one.settled_at]) for source in sources]
-    until = max((end for end in ends if end and end > at), default=None)
-    if until is None:
-        return None
     sentence = _now(
         "Five payments were declined here within an hour. To keep cards from being tried out, this page"
         " takes no payment before %(time)s. Please come back then."
     )
+    moments = [[one.settled_at for one in source if one.settled_at] for source in sources]
+    return too_many(moments, sentence, at)
+
+
+def too_many(sources: Iterable[Sequence[datetime]], sentence: str, at: datetime) -> TooManyDeclines | None:
+    """The refusal while any of the ``sources`` closes the page; ``sentence`` says until what ``time``."""
+    ends = [refused_until(declines) for declines in sources]
+    until = max((end for end in ends if end and end > at), default=None)
+    if until is None:
+        return None
     time = time_format(timezone.localtime(until), "H:i e")
     return TooManyDeclines(sentence % {"time": time}, until=until)
 
@@ -128,7 +135,7 @@ class Visiting(InvoiceBase):
 
     def close_pages(self) -> None:
         """Close the customers' open payment pages; one that was completed just now is recorded instead."""
-        now = timezone.now()
+        now = clock.now()
         for attempt in self._open_pages():
             attempt.close_page(at=now)
 
@@ -174,16 +181,20 @@ class Visiting(InvoiceBase):
     def cautions(self, amount: Decimal, *, at: datetime) -> list[str]:
         """Signs that this money is on its way, or came, by another channel, for whoever is about to take it.
 
-        A sentence each; none forbids anything. Two queries.
+        A sentence each; none forbids anything. At most three queries.
         """
         return [*self._charged_soon(at), *self._customer_is_here(at), *self._paid_lately(amount, at)]
 
     def _charged_soon(self, at: datetime) -> Iterator[str]:
         if self.charge_due_at:
             due = max(self.charge_due_at, at)
-            yield _now("The desk itself charges this to the card of its order %(when)s.") % {
-                "when": _now("now") if due == at else _now("in %(time)s") % {"time": timesince(at, due)}
-            }
+            when = _now("now") if due == at else _now("in %(time)s") % {"time": timesince(at, due)}
+            schedule = self.row.schedule()
+            if schedule:
+                text = _now("The desk itself tries %(card)s again %(when)s.")
+                yield text % {"card": schedule.card, "when": when}
+            else:
+                yield _now("The desk itself charges this to the card of its order %(when)s.") % {"when": when}
 
     def _customer_is_here(self, at: datetime) -> Iterator[str]:
         visits = self.events.filter(action="pay_page_opened", at__range=(at - HOUR, at))

@@ -25,8 +25,9 @@ from jinja2 import Environment
 
 from billing.actions import Action
 from billing.forms.actions import FORMS, PAYMENT_FORMS
+from billing.forms.coupons import CODE_FORMS
 from billing.forms.orders import ORDER_FORMS
-from billing.models import Invoice, Order, Payment
+from billing.models import Commission, CouponCode, Invoice, Order, Payment
 from billing.templatetags.money import money, normal
 
 register = template.Library()
@@ -64,6 +65,14 @@ def order_entries(order: Order, user: Any, way_back: str) -> list[Entry]:
     return _of_order(order, order.available_actions(user), way_back)
 
 
+def commission_entries(commission: Commission, user: Any, way_back: str) -> list[Entry]:
+    base = reverse("billing:commissions")
+    return [
+        _entry(action, f"{base}{action.name}/?ids={commission.pk}", way_back, dialog=True)
+        for action in commission.available_actions(user)
+    ]
+
+
 def _of_order(order: Any, actions: Iterable[Action], way_back: str) -> list[Entry]:
     base = f"{reverse('billing:orders')}{order.pk}/"
     return [
@@ -91,6 +100,22 @@ def _of_payment(payment: Any, actions: Iterable[Action], way_back: str) -> list[
     urls = {"refund": f"{base}{payment.pk}/refund/", "export": f"{base}export/?ids={payment.pk}"}
     return [
         _entry(action, urls[action.name], way_back, dialog=action.name in PAYMENT_FORMS) for action in actions
+    ]
+
+
+def code_entries(code: CouponCode, user: Any, way_back: str) -> list[Entry]:
+    """A personal code's; a public one is switched off with its coupon."""
+    urls = {"copy_code": "billing:code_copy", "withdraw": "billing:code_withdraw"}
+    return [
+        _entry(
+            action,
+            reverse(urls[action.name], args=[code.pk]),
+            way_back,
+            dialog=action.name in CODE_FORMS,
+            copy=code.shown if action.name == "copy_code" else "",
+        )
+        for action in code.available_actions(user)
+        if code.is_personal
     ]
 
 
@@ -147,13 +172,18 @@ def environment(**options: Any) -> Environment:
     """Jinja's environment of the row templates; named in the settings."""
     made = Environment(**options, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  # Django's backend escapes
     made.globals["_"] = gettext
-    made.filters |= {"day": day, "moment": moment, "money": money, "normal": normal}
+    made.filters |= {"day": day, "moment_day": moment_day, "moment": moment, "money": money, "normal": normal}
     return made
 
 
 @lru_cache(maxsize=4096)
 def day(value: date) -> str:
     return write_date(value, "j M Y")
+
+
+def moment_day(value: datetime) -> str:
+    """The day of a moment, here."""
+    return day(localtime(value).date())
 
 
 def moment(value: datetime) -> str:
@@ -221,6 +251,16 @@ def order_rows(context: Any, orders: Iterable[Model], *, contact: bool = False) 
 @register.simple_tag(takes_context=True)
 def purchase_rows(context: Any, purchases: Iterable[Model]) -> SafeString:
     return draw(context, "purchases.jinja", purchases=purchases)
+
+
+@register.simple_tag(takes_context=True)
+def code_rows(context: Any, codes: Iterable[Model]) -> SafeString:
+    roots = _roots(context)
+
+    def entries(code: CouponCode) -> list[Entry]:
+        return code_entries(code, roots["user"], roots["way_back"])
+
+    return draw(context, "codes.jinja", codes=codes, entries=entries)
 
 
 @register.simple_tag(takes_context=True)

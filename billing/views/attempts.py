@@ -7,11 +7,11 @@ import uuid
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
+from billing import clock
 from billing.actions import ACTIONS, DECLINE_CHOICES, Action, named
 from billing.forms.actions import FORMS, ActionForm
 from billing.models import Attempt
@@ -34,7 +34,7 @@ def ask(request: DeskRequest, pk: int) -> HttpResponse:
     """*Ask the gateway*: how did it end? Charges nothing."""
     found = get_object_or_404(Attempt.objects.select_related("invoice__contact", "card"), pk=pk)
     back = came_from(request, reverse("billing:invoice", args=[found.invoice_id]))
-    found.ask(at=timezone.now())
+    found.ask(at=clock.now())
     return show_attempt(request, found, back=back)
 
 
@@ -45,7 +45,7 @@ def cancel(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Attempt.objects.select_related("invoice__contact", "card"), pk=pk)
     back = came_from(request, reverse("billing:invoice", args=[found.invoice_id]))
     try:
-        found.cancel(request.user, at=timezone.now())
+        found.cancel(request.user, at=clock.now())
     except Refused as refusal:
         return refused(request, str(refusal), status=409, back=back)
     return show_attempt(request, found, back=back)
@@ -67,7 +67,7 @@ def _page(request: DeskRequest, found: Attempt, back: str) -> HttpResponse:
         "back": back,
         "choices": _choices(request, found),
         "retry": _retry(request, found),
-        "needs_a_person": found.needs_a_person(timezone.now()),
+        "needs_a_person": found.needs_a_person(clock.now()),
     }
     return render(request, "billing/attempts/attempt.html", context)
 

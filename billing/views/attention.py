@@ -13,12 +13,11 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from billing import money
+from billing import clock, money
 from billing.actions import PAYMENT_ACTIONS
 from billing.models import Attempt, Dispute, GatewayEvent, Invoice, Payment, UnmatchedMoney
 from billing.models.guard import may
@@ -87,7 +86,7 @@ class Kind:
     "billing.view_unmatchedmoney", "billing.view_dispute", "billing.view_attempt", "billing.view_gatewayevent"
 )
 def attention(request: DeskRequest) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     groups = [kind.group(request, now) for kind in KINDS]
     context = {"groups": groups, "total": sum(group.section.count for group in groups)}
     return render(request, "billing/attention/list.html", context)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from django.http import QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
+from billing import clock
 from billing.actions import ACTIONS, COMMISSION_ACTIONS, PAYMENT_ACTIONS, Action
 from billing.export import COMMISSIONS, INVOICES, LINES, PAYMENTS, PAYOUT, Table, stream
 from billing.filters import CommissionFilter, InvoiceFilter, ListFilter, PaymentFilter, Selection, Unreadable
@@ -118,7 +118,7 @@ def _ask(request: DeskRequest, form: ExportForm, kind: Kind, selection: Selectio
 
 
 def _file(request: DeskRequest, form: ExportForm, selection: Selection) -> StreamingHttpResponse:
-    name = f"{form.table.name}-{timezone.localdate():%Y-%m-%d}.csv"
+    name = f"{form.table.name}-{clock.today():%Y-%m-%d}.csv"
     return _csv(name, stream(form.table, selection.rows, form.chosen(), user=request.user))
 
 

@@ -8,12 +8,11 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from billing import gateways, mail
-from billing.models import Attempt, GatewayEvent, Job, Mail
+from billing import clock, gateways, mail
+from billing.models import Attempt, EmailTemplate, GatewayEvent, Job, Mail
 from billing.models.job import VERIFY_BOOKS
 from billing.statuses import MailState
 from billing.views.access import DeskRequest, desk
@@ -32,7 +31,7 @@ class Queue:
 @require_safe
 @desk("billing.view_job")
 def health(request: DeskRequest) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     jobs = {job.name: job for job in Job.objects.of_the_worker()}
     checked = jobs.get("check_gateways")
     context = {
@@ -44,6 +43,7 @@ def health(request: DeskRequest) -> HttpResponse:
         "gateways_checked_at": checked.ran_at if checked else None,
         "queues": [_mails(now), _attempts(now), _notices(now)],
         "mail_server": mail.has_server(),
+        "templates": EmailTemplate.objects.exclude(error="").order_by("kind"),
     }
     return render(request, "billing/health.html", context)
 

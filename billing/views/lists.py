@@ -1,4 +1,4 @@
-"""Invoices, payments, orders and commissions over all contacts: what the address asks for, a page at a time."""
+"""Invoices, payments, orders, commissions of all contacts: what the address asks for, a page at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import replace_url
 
+from billing import clock
 from billing.actions import ACTIONS, COMMISSION_ACTIONS, PAYMENT_ACTIONS
 from billing.filters import CommissionFilter, InvoiceFilter, ListFilter, OrderFilter, PaymentFilter
-from billing.models import Bulk, PartnerProgram
+from billing.models import Bulk, PartnerProgram, SavedFilter
 from billing.views.access import DeskRequest, desk
 from billing.views.paging import PER_PAGE, Section
 from contacts.models import Contact
@@ -73,7 +73,7 @@ def invoices(request: DeskRequest) -> HttpResponse:
     last_run = Bulk.objects.filter(made_by=request.user).order_by("-made_at").first()
     more = {
         "bulk_actions": bulk,
-        "today": timezone.localdate(),
+        "today": clock.today(),
         "show_contact": True,
         "unfinished": last_run if last_run and not last_run.is_finished else None,
     }
@@ -103,7 +103,7 @@ def commissions(request: DeskRequest) -> HttpResponse:
     rows = cast("CommissionQuerySet", asked.rows).with_names()
     more = {
         "bulk_actions": _bulk_of(COMMISSION_ACTIONS, request),
-        "bulk_urls": {name: reverse(f"billing:commissions_{name}") for name in COMMISSION_ACTIONS},
+        "bulk_base": reverse("billing:commissions"),
         "programs": PartnerProgram.objects.order_by("name"),
     }
     return _list(request, asked, rows, "commissions", more)
@@ -123,7 +123,11 @@ def _list(
     # A form sends its empty fields too: the links of the page lead back here without them.
     request.META["QUERY_STRING"] = place.urlencode()
     contact = asked.form.cleaned_data.get("contact") if asked.is_valid() else None
+    saved = list(SavedFilter.objects.of(request.user, name))
     context = {
+        "list_name": name,
+        "saved": saved,
+        "is_saved": any(each.query == query.urlencode() for each in saved),
         "filter": asked,
         "form": asked.form,
         "section": Section("page", Pages(rows, PER_PAGE).get_page(place.get("page")), place),

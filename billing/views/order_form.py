@@ -17,12 +17,11 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import documents, money
+from billing import clock, documents, money
 from billing.documents import Pair
 from billing.forms.checkout import CheckoutForm
 from billing.models import OrderForm, Payment, Submission
@@ -55,7 +54,7 @@ def for_visitors(
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_visitors
 def order(request: HttpRequest, form: OrderForm) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     try:
         offers = form.offers()
     except NotOffered as refusal:
@@ -136,7 +135,7 @@ def _order(request: HttpRequest, asked: CheckoutForm, basket: Basket, now: datet
 
 def _later(response: HttpResponse, refusal: ComeBackLater) -> HttpResponse:
     response.status_code = 429
-    response["Retry-After"] = str(max(1, math.ceil((refusal.until - timezone.now()).total_seconds())))
+    response["Retry-After"] = str(max(1, math.ceil((refusal.until - clock.now()).total_seconds())))
     return response
 
 
@@ -175,7 +174,7 @@ def _deed(basket: Basket | None) -> str:
 @for_visitors
 def ordered(request: HttpRequest, form: OrderForm, visit: uuid.UUID) -> HttpResponse:
     """What became of an order, as the gateway says; told to whoever has its key, which its visitor made."""
-    now = timezone.now()
+    now = clock.now()
     submission = Submission.of(form, visit)
     if submission is None:
         raise Http404
@@ -203,7 +202,7 @@ def _thanks(request: HttpRequest, submission: Submission) -> HttpResponse:
         "invoice": invoice,
         "payment": Payment.objects.received().filter(invoice=invoice).last(),
         "orders": invoice.started_orders.order_by("pk"),
-        "standing": documents.standing(invoice, today=timezone.localdate()),
+        "standing": documents.standing(invoice, today=clock.today()),
     }
     response = render(request, "public/order_thanks.html", context)
     response.delete_cookie(VISIT, path=submission.form.get_absolute_url(), samesite="Lax")

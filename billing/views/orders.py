@@ -7,16 +7,18 @@ import functools
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing import clock
 from billing.actions import ORDER_ACTIONS, ORDER_STEPS, Action
 from billing.forms.begin import BeginForm
 from billing.forms.orders import ORDER_FORMS
-from billing.models import Order
+from billing.models import Order, RechargeSettings
+from billing.models.coupons.discount import shares_of
 from billing.views.access import DeskRequest, desk
 from billing.views.act import dialog
 from billing.views.answers import came_from
+from billing.views.invoices import LATEST
 from billing.views.paging import section
 from contacts.models import Contact
 
@@ -37,14 +39,21 @@ class OrderActionConverter:
 @desk("billing.view_order")
 def order(request: DeskRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Order.objects.select_related("contact", "card", "origin"), pk=pk)
-    lines, today = found.regular_lines(), timezone.localdate()
+    lines, today, discount = found.regular_lines(), clock.today(), found.discount()
+    shares = shares_of(discount, lines, found.currency)
     context = {
         "order": found,
         "contact": found.contact,
-        "lines": [(line, line.amounts(found.currency).total) for line in lines],
-        "upcoming": found.upcoming(lines, today),
+        "recharging": RechargeSettings.current(),
+        "lines": [
+            (line, share, line.amounts(found.currency, coupon=share).total)
+            for line, share in zip(lines, shares, strict=True)
+        ],
+        "discount": discount,
+        "upcoming": found.upcoming(lines, today, discount),
         "invoices": section("invoices", found.asked().for_list(), request.GET),
         "today": today,
+        "mails": found.mails_about()[:LATEST],
         "events": section("events", found.events.for_timeline(), request.GET),
     }
     return render(request, "billing/orders/order.html", context)

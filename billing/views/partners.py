@@ -98,8 +98,10 @@ def partner(request: DeskRequest, pk: int) -> HttpResponse:
     context = {
         "partner": found,
         "contact": found.contact,
-        "figures": found.commissions.figures_by_currency(),
-        "commissions": section("commissions", found.commissions.for_list(), request.GET),
+        "figures": Commission.objects.filter(partner=found).figures_by_currency(),
+        "commissions": section(
+            "commissions", Commission.objects.filter(partner=found).for_list(), request.GET
+        ),
         "payouts": section("payouts", payouts, request.GET),
         "referred": section("referred", Partner.referred_by([found]), request.GET),
     }

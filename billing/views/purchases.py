@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from billing import clock
 from billing.actions import ACTIONS
-from billing.models import Attempt, Card, Event, Invoice, InvoiceLine, Order, Payment
+from billing.models import Attempt, Card, CouponCode, Event, Invoice, InvoiceLine, Mail, Order, Payment
 from billing.views.access import DeskRequest, desk
+from billing.views.invoices import LATEST
 from billing.views.paging import Section, newest, section
 from contacts.models import Contact
 
@@ -38,12 +40,29 @@ def contact_figures(contact: Contact) -> dict[str, Any]:
     }
 
 
+def counts() -> dict[str, Any]:
+    """What is counted with the contact: each by itself, since joined to one another they would multiply."""
+    return {
+        f"{name}_count": Coalesce(
+            Subquery(
+                model._default_manager.filter(contact=OuterRef("pk"))
+                .order_by()
+                .values("contact")
+                .values(count=Count("pk"))
+            ),
+            0,
+        )
+        for name, model in (("order", Order), ("code", CouponCode))
+    }
+
+
 def lists(contact: Contact, info: dict[str, Any], query: QueryDict) -> dict[str, Section]:
     return {
         "history": section("history", InvoiceLine.objects.history_of(contact), query, info["line_count"]),
         "invoices": section("invoices", Invoice.objects.of(contact).for_list(), query, info["invoice_count"]),
         "payments": section("payments", Payment.objects.of(contact).for_list(), query),
         "orders": section("orders", Order.objects.of(contact).for_list(), query, info["order_count"]),
+        "coupons": section("coupons", CouponCode.objects.of(contact).for_list(), query, info["code_count"]),
     }
 
 
@@ -70,8 +89,8 @@ def latest(contact: Contact, shown: dict[str, Section]) -> dict[str, Any]:
 @require_safe
 @desk("contacts.view_contact", "billing.view_invoice")
 def purchases(request: DeskRequest, pk: int) -> HttpResponse:
-    contact = get_object_or_404(Contact.objects.annotate(order_count=Count("orders")), pk=pk)
-    info = {**contact_figures(contact), "order_count": vars(contact)["order_count"]}
+    contact = get_object_or_404(Contact.objects.annotate(**counts()), pk=pk)
+    info = {**contact_figures(contact), **{name: vars(contact)[name] for name in counts()}}
     shown = lists(contact, info, request.GET)
     cards = list(Card.objects.on_file(contact))
     attempts = Attempt.objects.in_flight().filter(invoice__contact=contact).for_list()
@@ -83,7 +102,7 @@ def purchases(request: DeskRequest, pk: int) -> HttpResponse:
         "attempts": attempts if info["waiting_count"] else [],
         "cards": section("cards", cards, request.GET),
         "default_card": next((card for card in cards if card.is_default), None),
-        "today": timezone.localdate(),
+        "today": clock.today(),
         "bulk_actions": [
             action for action in ACTIONS.values() if action.bulk and request.user.has_perm(action.codename)
         ],
@@ -96,4 +115,6 @@ def purchases(request: DeskRequest, pk: int) -> HttpResponse:
 def contact_timeline(request: DeskRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact, pk=pk)
     events = section("page", Event.objects.filter(contact=contact).for_timeline(), request.GET)
-    return render(request, "billing/timeline.html", {"contact": contact, "events": events})
+    mails = Mail.objects.filter(contact=contact).for_list().select_related("invoice", "order", "card")
+    context = {"contact": contact, "events": events, "mails": mails[:LATEST]}
+    return render(request, "billing/timeline.html", context)

@@ -58,7 +58,7 @@ def _of_a_matter(
 
 
 def dialog(request: DeskRequest, make: MakeForm, action: Action, back: str) -> HttpResponse:
-    """Any action that a form on a record asks for: the question (GET), and the deed with its answer (POST)."""
+    """Any action that a form on a record asks for: the question (GET), the deed and its answer (POST)."""
     if request.method == "POST":
         return _do(request, make, action, back)
     form = make()

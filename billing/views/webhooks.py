@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from billing import gateways
+from billing import clock, gateways
 from billing.gateways import NotSigned
 from billing.models import GatewayEvent
 
@@ -30,7 +29,7 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
         words = _("The message is larger than %(limit)s bytes.")
         return _plain(words % {"limit": LARGEST}, status=413)
     try:
-        event = GatewayEvent.receive(sender, body, request.headers, at=timezone.now())
+        event = GatewayEvent.receive(sender, body, request.headers, at=clock.now())
     except NotSigned as reason:
         return _plain(str(reason), status=400)
     return _plain(event.state, status=200)

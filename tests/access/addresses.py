@@ -22,13 +22,16 @@ from billing.models import (
     Attempt,
     Bulk,
     Card,
+    CouponCode,
     Dispute,
     GatewayEvent,
     Invoice,
     Mail,
     Order,
     OrderForm,
+    Partner,
     Payment,
+    Payout,
     Submission,
     UnmatchedMoney,
 )
@@ -38,12 +41,14 @@ from billing.tasks import act_on_notices
 from contacts.models import Contact
 from tests.factories import (
     CardFactory,
+    CouponFactory,
     InvoiceFactory,
     OrderFactory,
     PaymentFactory,
     ProductFactory,
     SubmissionFactory,
 )
+from tests.partners.desk import two_commissions
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 LOST = "4000000000000127"
@@ -94,6 +99,9 @@ class World:
     order: Order
     form: OrderForm
     submission: Submission
+    code: CouponCode
+    partner: Partner
+    payout: Payout
     page: str
     unmatched: UnmatchedMoney
     dispute: Dispute
@@ -111,14 +119,21 @@ class World:
         payment = PaymentFactory.create(invoice__contact=contact, method="cheque")
         invoice = InvoiceFactory.create(contact=contact)
         invoice.request_payment(None, recipient="ada@example.com", message="")
-        ProductFactory.create()
+        product = ProductFactory.create()
         page = SandboxGateway().card_page(key=uuid4(), return_url="/", cancel_url="/")
         plan = Plan.of(ACTIONS["void"], Invoice.objects.none(), by)
         bulk = Bulk.begin(by, plan, key=uuid4(), arguments={})
         mail, told = Mail.objects.get(), elsewhere(contact)
         order, sent = OrderFactory.create(contact=contact), SubmissionFactory.create()
-        made = (contact, invoice, card, payment, attempt, mail, bulk, order, sent.form, sent)
-        return cls(*made, page.ref, *told)
+        code = CouponFactory.create(contact=contact).codes.get()
+        partner, payout = two_commissions(contact, product)
+        made = (contact, invoice, card, payment, attempt, mail, bulk, order, sent.form, sent, code)
+        return cls(*made, partner, payout, page.ref, *told)
+
+    @property
+    def customer(self) -> int:
+        """A contact who came by the partner's link."""
+        return self.partner.commissions.latest("pk").invoice.contact_id
 
     def fill(self, address: Address, **other: str) -> str:
         """The path of this address. ``other`` stands in for a parameter of that name."""
@@ -141,15 +156,21 @@ class World:
             "disputes": self.dispute,
             "notices": self.notice,
             "orders": self.order,
+            "codes": self.code,
+            "partners": self.partner,
+            "programs": self.partner.program,
+            "payouts": self.payout,
         }
         record = records.get(address.route.partition("/")[0])
         return {
-            "pk": str(record.pk) if record else "",
+            "pk": str(record.pk) if record else "1",
+            "page": "invoices",
             "key": str(UUID(int=7)),
-            "token": self.invoice.token,
+            "token": self.order.token if address.route.startswith("card/") else self.invoice.token,
             "slug": self.form.slug,
             "visit": str(self.submission.visit),
             "ref": self.page,
+            "program": str(self.partner.program_id),
             "gateway": "sandbox",
             "action": "cancel" if address.name == "billing:order_act" else "void",
             "object_id": _key_of_a_record(address.route),

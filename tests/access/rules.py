@@ -14,13 +14,14 @@ CHANGES = frozenset({"PUT", "PATCH", "DELETE", "TRACE"})
 class Rule:
     """``methods`` besides HEAD and OPTIONS. ``is_public``: opened without signing in, by design.
 
-    ``is_own``: whoever is signed in opens it, for what is theirs alone. ``is_signed``: sent by a program that
+    ``is_own``: it changes what is the person's own, so every role may. ``is_signed``: sent by a program that
     proves itself, so that no form's mark can be asked of it.
     """
 
     methods: frozenset[str]
     is_public: bool = False
     is_own: bool = False
+    needs_role: bool = True
     is_signed: bool = False
 
 
@@ -32,7 +33,7 @@ READ, POST, BOTH = (
 RULES = {
     "login": Rule(frozenset({"GET", "POST"}), is_public=True),
     "login_code": Rule(frozenset({"GET", "POST"}), is_public=True),  # whose password was right a moment ago
-    "two_factor": Rule(frozenset({"GET", "POST"}), is_own=True),
+    "two_factor": Rule(frozenset({"GET", "POST"}), is_own=True, needs_role=False),
     "logout": Rule(frozenset({"POST"}), is_public=True),  # whoever is signed out already is led to the door
     "home": Rule(frozenset({"GET"}), is_public=True),  # leads on to a page that asks for the sign-in
     "contacts:list": READ,
@@ -49,8 +50,13 @@ RULES = {
     "billing:order_act": BOTH,
     "billing:card_add": BOTH,
     "billing:card_return": READ,
+    "billing:code_new": BOTH,
+    "billing:code_copy": READ,
+    "billing:code_withdraw": BOTH,
+    "billing:coupon_issue": BOTH,
     "billing:card_default": BOTH,
     "billing:card_remove": BOTH,
+    "billing:card_retry": BOTH,
     "billing:invoices": READ,
     "billing:invoices_export": BOTH,
     "billing:act_many": POST,
@@ -61,12 +67,26 @@ RULES = {
     "billing:ask_overdue": POST,
     "billing:why_not": READ,
     "billing:act": BOTH,
+    "billing:filter_save": Rule(frozenset({"POST"}), is_own=True),
+    "billing:filter_forget": Rule(frozenset({"POST"}), is_own=True),
+    "billing:referrals": READ,
+    "billing:enrol": BOTH,
+    "billing:referrers": BOTH,
+    "billing:partner": READ,
+    "billing:pay_out": BOTH,
+    "billing:commissions": READ,
+    "billing:commissions_approve": BOTH,
+    "billing:commissions_export": BOTH,
+    "billing:payouts": READ,
+    "billing:payout": READ,
+    "billing:payout_export": READ,
     "billing:totals": POST,
     "billing:product_search": READ,
     "billing:payments": READ,
     "billing:payments_export": BOTH,
     "billing:payment_refund": BOTH,
     "billing:health": READ,
+    "billing:clock": BOTH,
     "billing:attempt": READ,
     "billing:attempt_ask": POST,
     "billing:attempt_cancel": POST,
@@ -84,6 +104,8 @@ RULES = {
     "billing:pay_return": Rule(frozenset({"GET"}), is_public=True),
     "billing:order_form": Rule(frozenset({"GET", "POST"}), is_public=True),
     "billing:ordered": Rule(frozenset({"GET"}), is_public=True),
+    "billing:card_replace": Rule(frozenset({"GET", "POST"}), is_public=True),
+    "billing:card_replace_return": Rule(frozenset({"GET"}), is_public=True),
     "sandbox:page": Rule(frozenset({"GET", "POST"}), is_public=True),
     "sandbox:bank_approve": Rule(frozenset({"POST"}), is_public=True),
     "sandbox:bank_refuse": Rule(frozenset({"POST"}), is_public=True),

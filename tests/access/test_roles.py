@@ -8,14 +8,27 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from pytest_django import DjangoAssertNumQueries
 
-from billing.actions import ACTIONS, ORDER_ACTIONS, ORDER_STEPS, PAYMENT_ACTIONS, STEPS
+from billing.actions import (
+    ACTIONS,
+    CODE_ACTIONS,
+    CODE_STEPS,
+    COMMISSION_ACTIONS,
+    ORDER_ACTIONS,
+    ORDER_STEPS,
+    PAYMENT_ACTIONS,
+    PROGRAM_ACTIONS,
+    STEPS,
+)
 from billing.roles import ADMINISTRATOR, BILLING_MANAGER, ROLES, SUPPORT, VIEWER
 from config.backends import OneQueryBackend
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
-TABLES = (ACTIONS, STEPS, PAYMENT_ACTIONS, ORDER_ACTIONS, ORDER_STEPS)
+TABLES = (
+    *(ACTIONS, STEPS, PAYMENT_ACTIONS, ORDER_ACTIONS, ORDER_STEPS, CODE_ACTIONS, CODE_STEPS),
+    *(COMMISSION_ACTIONS, PROGRAM_ACTIONS),
+)
 DEEDS = {action.codename for table in TABLES for action in table.values()}
 
 
@@ -65,7 +78,7 @@ def test_support_takes_money_and_never_gives_any_back() -> None:
             *("pay", "edit", "request_payment", "send_receipt", "delete"),
             *("copy_invoice_link", "copy_pay_link"),
         )
-    } | {f"billing.{name}_order" for name in ("add", *ORDER_ACTIONS)}
+    } | {f"billing.{name}_order" for name in ("add", *ORDER_ACTIONS)} | {"billing.copy_couponcode"}
 
 
 def test_only_administrators_manage_users_and_products() -> None:
@@ -81,7 +94,7 @@ def test_only_administrators_manage_users_and_products() -> None:
 
 def test_no_role_may_change_or_delete_a_record_of_money() -> None:
     held_by_any = set().union(*ROLES.values())
-    records = ("payment", "attempt", "event", "mail", "invoiceline")
+    records = ("payment", "attempt", "event", "mail", "invoiceline", "commission", "payout")
     assert not held_by_any & {
         f"billing.{verb}_{record}" for verb in ("add", "change", "delete") for record in records
     }

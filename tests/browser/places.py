@@ -11,14 +11,18 @@ from playwright.sync_api import Page, expect
 
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Message
-from billing.models import GatewayEvent, Invoice, Job, Mail
+from billing.models import CouponCode, GatewayEvent, Invoice, Job, Mail
+from billing.models.spelling import new_code
 from billing.statuses import DisputeState, InvoiceStatus, OrderStatus, RefundRoute
 from billing.tasks import act_on_notices, tick
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
-from tests.browser.stress import contact, invoice, invoice_with_everything, order
+from tests.browser.stress import contact, invoice, invoice_with_everything, order, partner
 from tests.factories import (
+    APPROVES,
+    DECLINES,
     CardFactory,
     ContactFactory,
+    CouponFactory,
     InvoiceFactory,
     OrderFactory,
     PaymentFactory,
@@ -121,6 +125,19 @@ def invoice_page(desk: Page) -> None:
 @place("invoice")
 def draft_page(desk: Page) -> None:
     desk.goto(page_of(invoice(status=InvoiceStatus.DRAFT)))
+
+
+@place("invoice")
+def in_collections(desk: Page) -> None:
+    """Behind the question with which card it is retried now."""
+    made = invoice()
+    for number in (DECLINES, APPROVES, DECLINES):
+        card = CardFactory.create(contact=made.contact, number=number)
+    made.pay(None, source=card, amount=made.balance)
+    made.run_collections(None)
+    desk.goto(page_of(made))
+    desk.get_by_role("link", name="Retry now").click()
+    expect(dialog(desk)).to_be_visible()
 
 
 @place("invoice")
@@ -235,6 +252,23 @@ def dialog_record(desk: Page) -> None:
     expect(dialog(desk)).to_be_visible()
 
 
+@place("orders")
+def coupons_of_a_contact(desk: Page) -> None:
+    found = contact()
+    made = CouponFactory.create(name="G" * 100, amount=Decimal(987654321), contact=found, code=new_code())
+    CouponCode.objects.create(coupon=made, code="W" * 32, contact=found, issued_at=timezone.now())
+    desk.goto(tab(found) + "#coupons")
+
+
+@place("lists")
+def issue_codes_with_refusals(desk: Page) -> None:
+    contact()
+    CouponFactory.create(name="G" * 100, contact=ContactFactory.create())
+    desk.goto("/coupons/issue/")
+    desk.get_by_role("button", name="Issue to all").click()
+    expect(desk.locator(".error").first).to_be_visible()
+
+
 @place("lists")
 def orders(desk: Page) -> None:
     order()
@@ -304,6 +338,11 @@ def pay_page(desk: Page) -> None:
 
 
 @place("customers")
+def card_page(desk: Page) -> None:
+    desk.goto(f"/card/{order(status=OrderStatus.PAST_DUE).token}/")
+
+
+@place("customers")
 def card_company_page_with_refusals(desk: Page) -> None:
     desk.goto(f"/pay/{invoice().token}/")
     desk.locator("form button").click()
@@ -343,3 +382,21 @@ def health(desk: Page) -> None:
     )
     InvoiceFactory.create().request_payment(None, recipient="ada@example.com", message="")
     desk.goto("/health/")
+
+
+@place("partners")
+def commissions_selected(desk: Page) -> None:
+    partner()
+    desk.goto("/commissions/?kind=commission")
+    desk.get_by_label("Select all commissions on this page").check()
+    expect(desk.locator(".bulk-bar")).to_be_visible()
+
+
+@place("partners")
+def referrals(desk: Page) -> None:
+    desk.goto(f"/contacts/{partner().contact_id}/referrals/")
+
+
+@place("partners")
+def rerun_of_commissions(desk: Page) -> None:
+    desk.goto(f"/invoices/{partner().commissions.latest('pk').invoice_id}/rerun_commissions/")

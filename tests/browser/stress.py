@@ -6,10 +6,18 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing.models import Header, Invoice, LineInput, Order
+from billing.models import Header, Invoice, LineInput, Order, Partner
 from contacts.models import Contact
 from tests.browser.hands import APPROVES, CHARGED_LOST, DECLINES
-from tests.factories import CardFactory, ContactFactory, InvoiceFactory, OrderFactory
+from tests.factories import (
+    CardFactory,
+    ContactFactory,
+    InvoiceFactory,
+    OrderFactory,
+    PartnerFactory,
+    ProductFactory,
+)
+from tests.partners.desk import close, give_back, pay_all, sale
 
 
 def contact() -> Contact:
@@ -52,6 +60,23 @@ def order(**given: Any) -> Order:
     asked.setdefault("contact", None)
     asked["contact"] = asked["contact"] or contact()
     made: Order = OrderFactory.create(**asked)
+    return made
+
+
+def partner() -> Partner:
+    """Large sums, some paid and clawed back, of products with long names, under a long code."""
+    n = Partner.objects.count()
+    made: Partner = PartnerFactory.create(
+        contact=contact(), code=f"{n}{'W' * 39}", program__name=f"{n} مصباح 🏮 {'X' * 80}"
+    )
+    for description in ("X" * 200, "مصباح أحمر 🏮 =HYPERLINK(1)"):
+        sold = LineInput(
+            description, Decimal(1234), Decimal("999.999"), product_id=ProductFactory.create().pk
+        )
+        shop = close(sale(made, sold, sold, contact=contact(), currency="KWD"))
+        pay_all(made, "KWD")
+        give_back(shop, 1000)
+    close(sale(made, sold, contact=contact()))
     return made
 
 

@@ -17,9 +17,20 @@ from pytest_django import Settings
 
 from billing import books
 from billing.management.seeding import company, staff
-from billing.models import Attempt, Card, Dispute, Event, GatewayEvent, Invoice, Mail, Payment, UnmatchedMoney
+from billing.models import (
+    Attempt,
+    Card,
+    Coupon,
+    Dispute,
+    Event,
+    GatewayEvent,
+    Invoice,
+    Mail,
+    Payment,
+    UnmatchedMoney,
+)
 from billing.roles import ROLES
-from billing.statuses import AttemptState, DisputeState, InvoiceStatus
+from billing.statuses import AttemptState, DisputeState, InvoiceStatus, MailKind
 from contacts.models import Contact
 from tests.factories import ContactFactory
 
@@ -65,11 +76,22 @@ def test_everything_can_be_seen_somewhere(ada: Contact) -> None:
     assert any(card.has_expired for card in ada.cards.all())
     in_flight = Attempt.objects.in_flight().order_by("state").values_list("state", flat=True)
     assert list(in_flight) == [AttemptState.NEEDS_ACTION, AttemptState.UNKNOWN, AttemptState.UNKNOWN]
+    assert set(Mail.objects.values_list("kind", flat=True)) == set(MailKind)
+    assert Event.objects.filter(action="replace_card").count() == 1
     names = Contact.objects.values_list("name", flat=True)
     assert any("\u0600" <= name[0] <= "\u06ff" for name in names)
     assert any("🐝" in name for name in names)
     assert max(map(len, names)) > 150
     assert not Invoice.objects.filter(contact__name="Nora Newcomer").exists()
+
+
+def test_a_coupon_is_redeemed_and_codes_of_every_kind_are_on_the_tab(ada: Contact) -> None:
+    codes = ada.coupon_codes.order_by("id")
+    assert list(codes.values_list("state", flat=True)) == ["issued", "redeemed", "withdrawn", "issued"]
+    assert [code.has_expired for code in codes] == [True, False, False, False]
+    club = ada.orders.get(coupon_code__code="CLUB25")
+    assert set(club.invoices.values_list("total", flat=True)) == {club.amount}
+    assert Coupon.objects.filter(redeemed__gt=0).count() == 3
 
 
 def test_something_of_each_kind_needs_a_person(ada: Contact) -> None:

@@ -200,8 +200,8 @@ def test_a_decline_gives_it_back() -> None:
     draft = InvoiceFactory.create(coupon="LAST", status=InvoiceStatus.DRAFT)
     with transaction.atomic():
         draft.lock()
-        draft.redeem_coupon(at=NOON)
-        draft.redeem_coupon(at=NOON)
+        draft.redeem_coupon(None, at=NOON)
+        draft.redeem_coupon(None, at=NOON)
     assert redeemed() == [1]
     with transaction.atomic():
         draft.lock()
@@ -216,7 +216,7 @@ def test_deleting_a_draft_gives_back_what_it_reserved() -> None:
     CouponFactory.create(code="LAST", total_available=1)
     draft = InvoiceFactory.create(coupon="LAST", status=InvoiceStatus.DRAFT)
     with transaction.atomic():
-        draft.redeem_coupon(at=NOON)
+        draft.redeem_coupon(None, at=NOON)
     draft.discard(None)
     assert (redeemed(), CouponRedemption.objects.count()) == ([0], 0)
 

@@ -16,7 +16,7 @@ from django.db import connection, connections
 
 
 @contextmanager
-def databases(count: int, folder: Path) -> Iterator[list[str]]:
+def databases(count: int, folder: Path, *, what_for: str = "crash") -> Iterator[list[str]]:
     """The names of so many databases, each with all tables and no rows; dropped when the block ends.
 
     What a process has written survives its kill -9 whether or not it has reached the disk, so nobody waits
@@ -28,7 +28,7 @@ def databases(count: int, folder: Path) -> Iterator[list[str]]:
         yield _files(count, folder)
         return
     at["OPTIONS"]["options"] = "-c synchronous_commit=off"
-    base = f"{at['NAME']}_crash_{os.getpid()}"
+    base = f"{at['NAME']}_{what_for}_{os.getpid()}"
     names = [base, *(f"{base}_{n}" for n in range(1, count))]
     try:
         _create_on_server(names)

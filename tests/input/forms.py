@@ -131,6 +131,24 @@ FORMS = [
         texts={"name": "Name", "company": "Company"},
     ),
     form(
+        "withdraw a code",
+        lambda world: f"/codes/{world.code.pk}/withdraw/",
+        {"key": "", "reason": "Sent twice"},
+        texts={"reason": "Reason"},
+    ),
+    form(
+        "enrolment",
+        lambda world: f"/contacts/{world.customer}/programs/{world.partner.program_id}/enrol/",
+        {"key": "", "code": "GRACE"},
+    ),
+    form(
+        "referrers",
+        lambda world: f"/contacts/{world.contact.pk}/programs/{world.partner.program_id}/referrers/",
+        {"key": "", "first": "", "last": "", "reason": "She said so"},
+        texts={"reason": "Reason"},
+        choices={"first": "First referrer", "last": "Last referrer"},
+    ),
+    form(
         "void of many",
         lambda world: "/invoices/void/",
         {"key": "", "ids": "1", "reason": "Ordered twice"},
@@ -153,5 +171,13 @@ LISTS = [
         amounts={"amount_min": "Amount from", "amount_max": "Amount to"},
         days={"date_from": "Date from", "date_to": "Date to"},
         choices={"currency": "Currency", "method": "Method"},
+    ),
+    form(
+        "commissions",
+        lambda world: "/commissions/",
+        {},
+        amounts={"amount_min": "Amount from", "amount_max": "Amount to"},
+        days={"date_from": "Date from", "date_to": "Date to"},
+        choices={"currency": "Currency", "status": "Status"},
     ),
 ]

@@ -15,7 +15,7 @@ HOSTILE = '<script>alert(1)</script> & =HYPERLINK("x") \N{PILE OF POO} \N{HEBREW
 
 
 def receipt(given: InvoiceFacts) -> Message:
-    return mail.receipt(given, payments=[], personal="")
+    return mail.receipt(given, payments=[], personal="").write()
 
 
 TRUTHS: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -127,7 +127,7 @@ def test_only_what_can_be_paid_leads_to_the_pay_page(status: str) -> None:
 def test_a_receipt_lists_what_came_and_what_went_back() -> None:
     given = facts("closed", paid=60, refunded=40)
     payments = [paid_by_card(100), back_to_card(30), back_in_cash(10)]
-    message = mail.receipt(given, payments=payments, personal="")
+    message = mail.receipt(given, payments=payments, personal="").write()
     assert "3 Mar 2026, Visa •• 4242: $100.00\n" in message.text
     assert "5 Mar 2026, Refund to Visa •• 4242: -$30.00\n" in message.text
     assert "5 Mar 2026, Refund (Cash): -$10.00\n" in message.text
@@ -135,7 +135,7 @@ def test_a_receipt_lists_what_came_and_what_went_back() -> None:
 
 
 def test_a_request_names_amount_day_and_both_links() -> None:
-    message = mail.unpaid_invoice(facts(), personal="As agreed on the phone.")
+    message = mail.unpaid_invoice(facts(), personal="As agreed on the phone.").write()
     assert message.subject == "Invoice INV-000017: $100.00 to pay by 16 Mar 2026"
     for part in (message.text, message.html):
         assert "Please pay $100.00 by 16 Mar 2026." in part
@@ -145,19 +145,19 @@ def test_a_request_names_amount_day_and_both_links() -> None:
 
 
 def test_a_request_for_the_rest_says_what_has_come() -> None:
-    message = mail.unpaid_invoice(facts(paid=40), personal="")
+    message = mail.unpaid_invoice(facts(paid=40), personal="").write()
     assert "We have received $40.00. Please pay $60.00 by 16 Mar 2026." in message.text
 
 
 def test_a_refund_receipt_names_what_went_back_just_now() -> None:
     given = facts("closed", paid=50, refunded=50)
-    message = mail.refund_receipt(given, refunds=[back_to_card(20), back_in_cash(10)])
+    message = mail.refund_receipt(given, refunds=[back_to_card(20), back_in_cash(10)]).write()
     assert message.subject == "Refund of $30.00 for INV-000017"
     assert "$30.00 has been returned to you. It can take some days" in message.text
 
 
 def test_a_refund_that_no_bank_sees_promises_nothing_about_a_bank() -> None:
-    message = mail.refund_receipt(facts("closed", paid=90, refunded=10), refunds=[back_in_cash(10)])
+    message = mail.refund_receipt(facts("closed", paid=90, refunded=10), refunds=[back_in_cash(10)]).write()
     assert "bank" not in message.text
 
 
@@ -181,21 +181,23 @@ def test_a_name_with_line_breaks_starts_no_header() -> None:
 def test_html_shows_what_people_typed_and_runs_none_of_it() -> None:
     lines = [LineFacts(HOSTILE, Decimal(1), Decimal(100))]
     given = replace(facts(), contact_name=HOSTILE, note=HOSTILE, lines=lines)
-    message = mail.unpaid_invoice(given, personal=HOSTILE)
+    message = mail.unpaid_invoice(given, personal=HOSTILE).write()
     assert "<script" not in message.html
     assert message.html.count("&lt;script&gt;alert(1)&lt;/script&gt; &amp; ") == 4
     assert message.html.count('dir="auto"') == 4
 
 
 def test_plain_text_is_as_it_was_typed() -> None:
-    message = mail.unpaid_invoice(replace(facts(), contact_name=HOSTILE, note=HOSTILE), personal=HOSTILE)
+    message = mail.unpaid_invoice(
+        replace(facts(), contact_name=HOSTILE, note=HOSTILE), personal=HOSTILE
+    ).write()
     assert message.text.count(HOSTILE) == 3
     assert "&amp;" not in message.text
 
 
 def test_amounts_keep_the_decimals_of_their_currency() -> None:
-    assert "¥100 by" in mail.unpaid_invoice(facts(currency="JPY"), personal="").text
-    assert "100.000 by" in mail.unpaid_invoice(facts(currency="KWD"), personal="").text
+    assert "¥100 by" in mail.unpaid_invoice(facts(currency="JPY"), personal="").write().text
+    assert "100.000 by" in mail.unpaid_invoice(facts(currency="KWD"), personal="").write().text
 
 
 def test_percent_signs_in_a_name_are_only_signs() -> None:

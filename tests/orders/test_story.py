@@ -45,6 +45,7 @@ ENDING: dict[str, Callable[[Invoice], Any]] = {
     "write_off": lambda invoice: invoice.write_off(None, reason=""),
     "mark_unpaid": lambda invoice: invoice.mark_unpaid(None),
     "run_collections": lambda invoice: invoice.run_collections(None),
+    "retry": lambda invoice: [invoice.retry(None, card=card) for card in invoice.contact.cards.all()[:1]],
     "refund": lambda invoice: invoice.refund(
         None, amount=invoice.paid, route=RefundRoute.RECORDED, reason="", send_receipt=False
     ),

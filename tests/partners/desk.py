@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from billing.models import Commission, Invoice, LineInput, Partner, Product, record_referral
+from billing.models import Commission, Invoice, LineInput, Partner, Payout, Product, record_referral
 from billing.statuses import CommissionStatus, InvoiceStatus, PaymentMethod, RefundRoute
 from contacts.models import Contact
 from tests.factories import NOON, ContactFactory, InvoiceFactory, PartnerFactory, ProductFactory
@@ -23,7 +23,7 @@ def line(price: str | int, product: Product | None = None, *, quantity: str = "1
 
 def sale(partner: Partner, *lines: LineInput, **more: Any) -> Invoice:
     """An open invoice of somebody whom ``partner`` led here: over 100, unless given."""
-    contact = ContactFactory.create()
+    contact = more.pop("contact", None) or ContactFactory.create()
     refer(contact, partner)
     return InvoiceFactory.create(contact=contact, lines=list(lines) or [line(100)], **more)
 
@@ -69,3 +69,12 @@ def two_levels() -> tuple[Partner, Partner]:
     below = PartnerFactory.create(program=above.program)
     refer(below.contact, above)
     return below, above
+
+
+def two_commissions(contact: Contact, product: Product) -> tuple[Partner, Payout]:
+    """The contact as a partner with a payout, and another commission that waits for approval."""
+    partner = PartnerFactory.create(contact=contact)
+    close(sale(partner, line(100, product)))
+    pay_all(partner)
+    close(sale(partner, line(100, product)))
+    return partner, partner.program.payouts.get()

@@ -10,10 +10,10 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Dispute, Message, Refund
 from billing.money import DECIMAL_PLACES, MAX_DIGITS
@@ -128,7 +128,7 @@ class ChargeAdmin(ChargeAdminBase):
         self, request: HttpRequest, charges: QuerySet[Charge], do: Callable[..., object]
     ) -> None:
         amount = AmountForm.base_fields["amount"].clean(request.POST.get("amount"))  # Django has checked it
-        now = timezone.now()
+        now = clock.now()
         each(request, charges, lambda ref: do(ref, amount=amount, now=now))
 
 
@@ -157,7 +157,7 @@ class DisputeAdmin(NeverWritten, DisputeAdminBase):
         self._close(request, disputes, DisputeState.LOST)
 
     def _close(self, request: HttpRequest, disputes: QuerySet[Dispute], state: DisputeState) -> None:
-        now = timezone.now()
+        now = clock.now()
         each(request, disputes, lambda ref: dashboard.close_dispute(ref, state, now=now))
 
 

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
-from billing import gateways
+from billing import clock, gateways
 
 
 class SandboxConfig(AppConfig):
@@ -13,7 +13,9 @@ class SandboxConfig(AppConfig):
 
     def ready(self) -> None:
         from billing.gateways.sandbox.checks import sandbox_is_meant
+        from billing.gateways.sandbox.clock import ahead
         from billing.gateways.sandbox.gateway import make
 
         checks.register(sandbox_is_meant, checks.Tags.security)
         gateways.register("sandbox", make)
+        clock.runs_ahead_by(ahead)

@@ -9,9 +9,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from billing import clock
 from billing.gateways import (
     CardDetails,
     DisputeFacts,
@@ -57,7 +57,7 @@ class SandboxGateway:
         return ""
 
     def card_page(self, *, key: UUID, return_url: str, cancel_url: str, customer: str = "") -> Page:
-        return pages.open_page(key, Order(return_url, cancel_url), now=timezone.now())
+        return pages.open_page(key, Order(return_url, cancel_url), now=clock.now())
 
     def pay_page(
         self,
@@ -73,13 +73,13 @@ class SandboxGateway:
     ) -> Page:
         _refuse_impossible(amount, currency)
         order = Order(return_url, cancel_url, (amount, currency), description, remember)
-        return pages.open_page(key, order, now=timezone.now())
+        return pages.open_page(key, order, now=clock.now())
 
     def page_result(self, ref: str) -> PageResult:
-        return pages.look(ref, now=timezone.now()).result
+        return pages.look(ref, now=clock.now()).result
 
     def expire_page(self, ref: str) -> PageResult:
-        return pages.expire(ref, now=timezone.now()).result
+        return pages.expire(ref, now=clock.now()).result
 
     def prepare(self, *, key: UUID, amount: Decimal, currency: str, token: str) -> str:
         _refuse_impossible(amount, currency)
@@ -94,7 +94,7 @@ class SandboxGateway:
                     "card": card,
                     "amount": amount,
                     "currency": currency,
-                    "created_at": timezone.now(),
+                    "created_at": clock.now(),
                 },
             )
         first = (charge.amount, charge.currency, charge.card.token if charge.card else None)
@@ -124,7 +124,7 @@ class SandboxGateway:
             charge = Charge.objects.locked(ref)
             refund = Refund.objects.select_related("charge").filter(key=key).first()
             if refund is None:
-                refund = charge.refund_under(key, amount=amount, currency=currency, now=timezone.now())
+                refund = charge.refund_under(key, amount=amount, currency=currency, now=clock.now())
         first = (refund.charge.ref, refund.amount, refund.charge.currency)
         refuse_other_use(key, first=first, now=(ref, amount, currency))
         return refund.outcome
@@ -137,7 +137,7 @@ class SandboxGateway:
         StoredCard.objects.filter(token=token).update(on_file=False)
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> Notice:
-        return messages.read(body, headers, now=timezone.now())
+        return messages.read(body, headers, now=clock.now())
 
     def charge_made(self, ref: str) -> Movement:
         return Charge.objects.by_ref(ref).movement

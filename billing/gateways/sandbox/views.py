@@ -7,12 +7,12 @@ from datetime import datetime
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from billing import clock
 from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.checks import is_switched_on
 from billing.gateways.sandbox.forms import CardForm
@@ -42,15 +42,15 @@ def _found_or_404(act: Callable[..., HostedPage], ref: str, *, now: datetime) ->
 @sensitive_post_parameters("number", "cvc")
 @sensitive_variables("form")
 def page(request: HttpRequest, ref: str) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     hosted = _found_or_404(pages.look, ref, now=now)
     if request.method == "POST" and hosted.stage is Stage.FINISHED:
         return HttpResponseRedirect(hosted.return_url)
     if hosted.stage is not Stage.CARD:
         return _show(request, TEMPLATES[hosted.stage], hosted)
     if request.method != "POST":
-        return _card_form(request, hosted, CardForm(today=timezone.localdate(now)))
-    form = CardForm(request.POST, today=timezone.localdate(now))
+        return _card_form(request, hosted, CardForm(today=clock.day_of(now)))
+    form = CardForm(request.POST, today=clock.day_of(now))
     if not form.is_valid():
         return _card_form(request, hosted, form, status=422)
     return _after_card(
@@ -88,9 +88,9 @@ def _onwards(hosted: HostedPage) -> HttpResponse:
 
 @require_POST
 def bank_approve(request: HttpRequest, ref: str) -> HttpResponse:
-    return _onwards(_found_or_404(pages.approve_at_bank, ref, now=timezone.now()))
+    return _onwards(_found_or_404(pages.approve_at_bank, ref, now=clock.now()))
 
 
 @require_POST
 def bank_refuse(request: HttpRequest, ref: str) -> HttpResponse:
-    return _onwards(_found_or_404(pages.refuse_at_bank, ref, now=timezone.now()))
+    return _onwards(_found_or_404(pages.refuse_at_bank, ref, now=clock.now()))

@@ -12,11 +12,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connection
 from django.urls import reverse
-from django.utils import timezone
 
+from billing import clock
 from billing.gateways.sandbox.checks import is_switched_on
 from billing.management.seeding import company, staff
 from billing.management.seeding.catalogue import put_catalogue
+from billing.management.seeding.coupons import put_coupons
 from billing.management.seeding.forms import put_forms
 from billing.management.seeding.recurring import put_recurring
 from billing.management.seeding.teller import Teller
@@ -74,7 +75,8 @@ def _found_company() -> None:
     users = staff.put_staff()
     products = {product.sku: product for product in [*put_catalogue(), *put_recurring()]}
     put_forms(products)
-    company.put_customers(Teller(users["support"], users["manager"], products, timezone.now()))
+    put_coupons(products)
+    company.put_customers(Teller(users["support"], users["manager"], products, clock.now()))
 
 
 @contextmanager
@@ -93,7 +95,7 @@ def _worker() -> Iterator[None]:
 def _work(stopping: Event) -> None:
     while not stopping.wait(PAUSE):
         close_old_connections()
-        tick(timezone.now(), proceed=lambda: not stopping.is_set())
+        tick(clock.now(), proceed=lambda: not stopping.is_set())
     connection.close()
 
 

@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import importing, money
+from billing import clock, importing, money
 from billing.importing import Columns, ImportRefused, Plan, Source, Terms
 from contacts.models import Contact, tidy
 
@@ -143,7 +142,7 @@ def terms_of(options: dict[str, Any]) -> Terms:
         zone=zone,
         cancelled_prefix=options["cancelled_prefix"],
         adjustment_prefix=options["adjustment_prefix"],
-        now=timezone.now(),
+        now=clock.now(),
     )
 
 

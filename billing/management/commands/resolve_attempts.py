@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
+from billing import clock
 from billing.management.commands.tick import in_words
 from billing.models import Attempt
 from billing.tasks import Asked, ends, resolve_attempts
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         if options["all"]:
             Attempt.objects.call_up(now)
         asked = resolve_attempts(now)

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from billing import clock
 from billing.gateways.sandbox.checks import is_switched_on
 from billing.management.seeding import scale
 from billing.management.seeding.scale import Size
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if _is_there(size):
             self.stdout.write("This database holds exactly this data already: nothing was added.")
             return
-        scale.seed(size, until=until or timezone.localdate(), tell_progress=self._tell)
+        scale.seed(size, until=until or clock.today(), tell_progress=self._tell)
         scale.settle_down()
         took = time.monotonic() - began
         self.stdout.write(f"{contacts:,} contacts and {invoices + heavy:,} invoices made in {took:.0f} s.")

@@ -6,9 +6,8 @@ from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
-from billing import books
+from billing import books, clock
 from billing.books import Problem
 from billing.models import Invoice, InvoiceLine, Job, Payment
 from billing.models.job import VERIFY_BOOKS
@@ -40,7 +39,7 @@ class Command(BaseCommand):
             )
         error = f"{found}{' or more' if found == most else ''} disagreements in {counts}." if found else ""
         rows = {"disagreements": found} if found else {"invoices": Invoice.objects.count()}
-        Job.objects.note(VERIFY_BOOKS, at=timezone.now(), counts=rows, error=error)
+        Job.objects.note(VERIFY_BOOKS, at=clock.now(), counts=rows, error=error)
         if error:
             raise CommandError(error)
         self.stdout.write(f"The books add up: {counts}, {time.monotonic() - began:.1f} s.")

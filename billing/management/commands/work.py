@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
-from django.utils import timezone
 
+from billing import clock
 from billing.tasks import tick
 
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         self.stdout.write("Working: orders, attempts and mails, as they fall due.")
         while not stopping.is_set():
             close_old_connections()
-            tick(timezone.now(), proceed=lambda: not stopping.is_set())
+            tick(clock.now(), proceed=lambda: not stopping.is_set())
             stopping.wait(options["every"])
         self.stdout.write("Stopped.")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.core.management.base import CommandError
 
-from billing.management.seeding import recurring, showcase, surprises
+from billing.management.seeding import coupons, partners, recurring, showcase, surprises
 from billing.management.seeding.teller import (
     APPROVES,
     INSUFFICIENT,
@@ -80,6 +80,7 @@ def stolen(teller: Teller, contact: Contact) -> Story:
     invoice.run_collections(teller.support)
     yield 20
     invoice.write_off(teller.manager, reason="Nobody under this address")
+    teller.write(invoice, invoice.queue_written_off_notice)
 
 
 def insufficient(teller: Teller, contact: Contact) -> Story:
@@ -120,6 +121,7 @@ def returned(teller: Teller, contact: Contact) -> Story:
 
 
 def overdue(teller: Teller, contact: Contact) -> Story:
+    teller.begin(coupons.in_spring(teller, contact))
     for days in (75, 41, 16):
         yield days
         invoice = teller.invoice(contact, [("LAN-01", 6), ("SRV-DL", 1)])
@@ -190,6 +192,7 @@ def put_customers(teller: Teller) -> None:
         teller.begin(story(teller, contact))
         if contact.name in recurring.STORIES:
             teller.begin(recurring.STORIES[contact.name](teller, contact))
+    teller.begin(partners.friends(teller))
     teller.begin(recurring.worker())
     teller.tell()
     Contact.objects.create(external_ref=_ref(len(CUSTOMERS) + 1), **NEWCOMER)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.utils import timezone
-
+from billing import clock
 from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.numbers import read_card, read_number
 from billing.models import Attempt, OrderForm, Product, Submission
@@ -18,8 +17,8 @@ FORMS: dict[str, dict[str, Any]] = {
     WORKSHOP: {
         "title": "Beekeeping for beginners",
         "intro": "A Saturday with our bees, and what you need to read and light afterwards.",
-        "terms": "A place can be given back until fourteen days before the workshop. After that, send somebody"
-        " in your stead.",
+        "terms": "A place can be given back until fourteen days before the workshop. After that, send"
+        " somebody in your stead.",
         "thanks": "We look forward to meeting you. Bring boots; veils and gloves are here.",
         "asks_coupon": True,
     },
@@ -52,14 +51,14 @@ def put_forms(products: dict[str, Product]) -> None:
 
 def order(contact: Contact, slug: str, number: str) -> None:
     """The contact orders, types the card at the gateway, and comes back to see what became of it."""
-    form, now = OrderForm.objects.get(slug=slug), timezone.now()
+    form, now = OrderForm.objects.get(slug=slug), clock.now()
     offers = form.offers()
     basket = form.basket(offers, {offer.item.pk: offer.item.quantity for offer in offers})
     typed = {"name": contact.name, "email": contact.email}
     submission = Submission.send(form, uuid.uuid4(), Sent(typed, basket, at=now))
     submission.lead_on(back=form.link, at=now)
     page = Attempt.objects.get(invoice=submission.invoice)
-    today = timezone.localdate()
+    today = clock.today()
     card = read_card(read_number(number), exp_month=today.month, exp_year=today.year + 3, today=today)
     pages.take_card(page.page_ref, card, now=now)
     submission.look(at=now)

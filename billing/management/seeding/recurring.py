@@ -5,13 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
-
-from billing.management.seeding.teller import APPROVES, INSUFFICIENT, MASTERCARD, Story, Teller
+from billing import clock
+from billing.management.seeding.coupons import CLUB
+from billing.management.seeding.teller import APPROVES, DECLINES, INSUFFICIENT, MASTERCARD, Story, Teller
 from billing.models import Card, LineInput, Order, Product, TaxRate
 from billing.models.terms import OrderTerms
 from billing.statuses import OrderKind, PastDue
-from billing.tasks import bill_due_orders, charge_due_invoices
+from billing.tasks import (
+    bill_due_orders,
+    charge_due_invoices,
+    end_collections,
+    tell_of_expiring_cards,
+)
 from contacts.models import Contact
 
 LONGEST = 400
@@ -59,42 +64,67 @@ def worker() -> Story:
     """Bills and charges on every day of the story, as the desk's worker does."""
     for days_ago in range(LONGEST, -1, -1):
         yield days_ago
-        bill_due_orders(timezone.now())
-        charge_due_invoices(timezone.now())
+        bill_due_orders(clock.now())
+        charge_due_invoices(clock.now())
+        end_collections(clock.now())
+        if days_ago % 10 == 0:  # a worker asks every day, and mostly there is nothing to tell
+            tell_of_expiring_cards(clock.now())
 
 
 def member(teller: Teller, contact: Contact) -> Story:
-    """A subscription sold on an invoice, a plan that is paid off, and one that rests."""
+    """A subscription sold on an invoice with a coupon for all payments, a plan that is paid off, and one that
+    rests.
+    """
     teller.begin(course(teller, contact))
     teller.begin(resting(teller, contact))
     yield 158
-    invoice = teller.invoice(contact, [("CLU-MO", 1)])
+    invoice = teller.invoice(contact, [("CLU-MO", 1)], coupon=CLUB)
     teller.pay(invoice, contact.cards.get(is_default=True), send_receipt=True)
 
 
 def course(teller: Teller, contact: Contact) -> Story:
     yield 230
     invoice = teller.draft(contact, [("COU-06", 1)], fee="15.00")
-    invoice.issue(teller.support, at=timezone.now())
+    invoice.issue(teller.support, at=clock.now())
     teller.pay(invoice, contact.cards.get(is_default=True), send_receipt=True)
 
 
 def resting(teller: Teller, contact: Contact) -> Story:
     yield 96
     invoice = teller.draft(contact, [("VIS-14", 1)], price="9.00")
-    invoice.issue(teller.support, at=timezone.now())
+    invoice.issue(teller.support, at=clock.now())
     teller.pay(invoice, contact.cards.get(is_default=True))
     yield 21
     invoice.started_orders.get().pause(teller.support)
 
 
 def declined(teller: Teller, contact: Contact) -> Story:
-    """Paid once; the card has had no money since."""
+    """Paid once; the card has had no money since, and is tried again every three days."""
     yield 68
     order = _begun(teller, contact, "CLU-MO", teller.card(contact, APPROVES))
     yield 40
     order.refresh_from_db()
     order.change_card(teller.support, card=teller.card(contact, INSUFFICIENT), charge_now=False)
+
+
+def replaced(teller: Teller, contact: Contact) -> Story:
+    """A card that failed, until the customer followed the link and stored another one."""
+    yield 100
+    order = _begun(teller, contact, "CLU-MO", teller.card(contact, DECLINES))
+    yield 99
+    invoice = order.invoices.get()
+    teller.tell_of_failure(invoice)
+    yield 97
+    order.refresh_from_db()
+    teller.store_card(order, APPROVES)
+    yield 96
+    teller.write(invoice, invoice.queue_recovered)
+
+
+def expiring(teller: Teller, contact: Contact) -> Story:
+    """A card that the next payment cannot be charged to."""
+    yield 10
+    _begun(teller, contact, "CLU-MO", teller.card(contact, APPROVES, years=0))
 
 
 def left(teller: Teller, contact: Contact) -> Story:
@@ -127,9 +157,9 @@ def _begun(teller: Teller, contact: Contact, sku: str, card: Card | None, **term
         currency="USD",
         terms=OrderTerms(**asked),
         lines=[LineInput(product.name, Decimal(1), product.price, sku=sku, product_id=product.pk)],
-        first_charge_on=timezone.localdate(),
+        first_charge_on=clock.today(),
         zone="UTC",
-        at=timezone.now(),
+        at=clock.now(),
         card=card,
     )
     assert event.order
@@ -142,5 +172,7 @@ STORIES = {
     "Bloom & Bee 🐝": left,
     "O'Brien & Sons": by_transfer,
     "Renée D'Été": yearly,
+    "Ines Carvalho": replaced,
+    "Tom Okafor": expiring,
 }
 """By the name of the customer."""

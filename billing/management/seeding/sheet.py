@@ -17,7 +17,17 @@ from billing.gateways.sandbox.models import Charge, Refund, StoredCard
 from billing.gateways.sandbox.models.keys import new_ref
 from billing.management.seeding.catalogue import WORTH
 from billing.management.seeding.stories import REST, Receipt, Story
-from billing.models import Attempt, Card, Invoice, InvoiceLine, LineInput, Payment, Product, Series
+from billing.models import (
+    Attempt,
+    Card,
+    Invoice,
+    InvoiceLine,
+    LineInput,
+    Payment,
+    Product,
+    RechargeSchedule,
+    Series,
+)
 from billing.models.attempts.base import GRACE
 from billing.models.base import summary_of
 from billing.models.figures import Figures, MoneyRow, figures
@@ -26,10 +36,12 @@ from billing.money import ZERO
 from billing.statuses import (
     AttemptKind,
     AttemptState,
+    AtTheEnd,
     InvoiceStatus,
     PaymentMethod,
     PaymentStatus,
     PaymentType,
+    Stopped,
 )
 
 OFFLINE = [method for method in PaymentMethod if method != PaymentMethod.CARD]
@@ -61,6 +73,7 @@ class Sheet:
     returns: list[Refund] = field(default_factory=list)
     refund_attempts: list[Attempt] = field(default_factory=list)
     refunds: list[Payment] = field(default_factory=list)
+    schedules: list[RechargeSchedule] = field(default_factory=list)
 
     def write(self) -> None:
         """Give the invoices their numbers and store everything."""
@@ -69,7 +82,7 @@ class Sheet:
             invoice.sequence, invoice.number = taken
         for rows in (
             *(self.invoices, self.lines, self.charges, self.attempts, self.payments),
-            *(self.returns, self.refund_attempts, self.refunds),
+            *(self.returns, self.refund_attempts, self.refunds, self.schedules),
         ):
             _store(rows)
             rows.clear()
@@ -98,8 +111,21 @@ class Sheet:
         invoice.summary = summary_of(lines[0].description, len(lines))
         if story.status == InvoiceStatus.WRITTEN_OFF:
             invoice.written_off_amount = now.total - now.paid
+        if story.status == InvoiceStatus.COLLECTIONS:
+            self.schedules.append(self._ended(invoice, buyer, at=_moment(on, 9, self.until)))
         self.invoices.append(invoice)
         self.lines += lines
+
+    def _ended(self, invoice: Invoice, buyer: Buyer, *, at: datetime) -> RechargeSchedule:
+        """Left in Collections after its retries: a worker beside data at scale has nothing to charge."""
+        return RechargeSchedule(
+            invoice=invoice,
+            card=buyer.card,
+            entered_at=at,
+            entered_on=at.date(),
+            at_the_end=AtTheEnd.STAY,
+            stopped=Stopped.OVER,
+        )
 
     def _price(self, dollars: Decimal, currency: str) -> Decimal:
         return money.round_half_up(dollars * WORTH[currency], currency)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.management.seeding import forms
+from billing.management.seeding import coupons, forms
 from billing.management.seeding.teller import (
     APPROVES,
     CHARGES_AND_IS_LOST,
@@ -22,6 +22,7 @@ def everything(teller: Teller, contact: Contact) -> Story:
     for story in (ordered_twice, collected, half_paid, refused_at_the_form, asked_for, unanswered):
         teller.begin(story(teller, contact))
     teller.begin(confirmation(teller, contact))
+    teller.begin(coupons.issued(teller, contact))
     yield from every_month(teller, contact)
     yield 0
     teller.draft(contact, [("BEN-01", 2), ("SRV-AS", 3), ("SRV-DL", 1)], shipping="25.00")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from django.utils import timezone
-
+from billing import clock
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Message
 from billing.management.seeding.teller import APPROVES, MASTERCARD, Story, Teller
@@ -28,7 +27,7 @@ def disputed(teller: Teller, contact: Contact) -> Story:
     invoice = teller.invoice(contact, [("LAN-90", 2), ("SRV-DL", 1)])
     teller.pay(invoice, contact.cards.get(is_default=True), send_receipt=True)
     yield 4
-    dashboard.dispute(_charge_of(invoice), amount=None, reason="product_not_received", now=timezone.now())
+    dashboard.dispute(_charge_of(invoice), amount=None, reason="product_not_received", now=clock.now())
     teller.hear()
 
 
@@ -37,10 +36,10 @@ def lost_dispute(teller: Teller, contact: Contact) -> Story:
     invoice = teller.invoice(contact, [("BOX-07", 1)])
     teller.pay(invoice, contact.cards.get(is_default=True))
     yield 30
-    opened = dashboard.dispute(_charge_of(invoice), amount=None, now=timezone.now())
+    opened = dashboard.dispute(_charge_of(invoice), amount=None, now=clock.now())
     teller.hear()
     yield 6
-    dashboard.close_dispute(opened.ref, DisputeState.LOST, now=timezone.now())
+    dashboard.close_dispute(opened.ref, DisputeState.LOST, now=clock.now())
     teller.hear()
 
 
@@ -50,7 +49,7 @@ def refunded_there(teller: Teller, contact: Contact) -> Story:
     invoice = teller.invoice(contact, [("LAN-01", 3)])
     teller.pay(invoice, contact.cards.get(is_default=True))
     yield 33
-    dashboard.refund(_charge_of(invoice), amount=Decimal("20.00"), now=timezone.now())
+    dashboard.refund(_charge_of(invoice), amount=Decimal("20.00"), now=clock.now())
     teller.hear()
 
 
@@ -61,7 +60,7 @@ def paid_twice(teller: Teller, contact: Contact) -> Story:
     teller.pay(invoice, teller.card(contact, MASTERCARD))
     yield 11
     again = dashboard.pay_again(
-        _charge_of(invoice), amount=None, description=f"{invoice} by phone", now=timezone.now()
+        _charge_of(invoice), amount=None, description=f"{invoice} by phone", now=clock.now()
     )
     teller.hear()
     yield 9
@@ -71,7 +70,7 @@ def paid_twice(teller: Teller, contact: Contact) -> Story:
         _charge_of(invoice),
         amount=Decimal("64.50"),
         description="Terminal 2, no name given",
-        now=timezone.now(),
+        now=clock.now(),
     )
     teller.hear()
 
@@ -88,7 +87,7 @@ def refused_refund(teller: Teller, contact: Contact) -> Story:
 def unread_message(teller: Teller, contact: Contact) -> Story:
     """A message about a charge that the gateway itself does not know: tried until it was given up."""
     yield 8
-    Message.objects.write("charge.succeeded", ref="sbx_charge_0f5a1c", now=timezone.now())
+    Message.objects.write("charge.succeeded", ref="sbx_charge_0f5a1c", now=clock.now())
     teller.hear()
     yield 6
     event = GatewayEvent.objects.get(ref="sbx_charge_0f5a1c")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -13,12 +13,16 @@ from typing import Any
 from unittest.mock import patch
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
-from billing import money
+from billing import clock, money
+from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.gateway import SandboxGateway
+from billing.gateways.sandbox.numbers import read_card, read_number
 from billing.management.seeding.catalogue import WORTH
-from billing.models import Attempt, Card, GatewayEvent, Header, Invoice, LineInput, Product
+from billing.models import Attempt, Card, CardPage, GatewayEvent, Header, Invoice, LineInput, Product
+from billing.models import Order as Subscription
 from billing.money import ZERO
 from billing.statuses import PaymentMethod, RefundRoute
 from billing.tasks import act_on_notices
@@ -74,7 +78,7 @@ class Teller:
 
     def card(self, contact: Contact, number: str, *, years: int = 3) -> Card:
         """A card on file, typed in today; it expires so many ``years`` from now."""
-        today = timezone.localdate()
+        today = clock.today()
         details = SandboxGateway().store_card(
             number, exp_month=today.month, exp_year=today.year + years, today=today
         )
@@ -91,13 +95,14 @@ class Teller:
         note: str = "",
         price: str = "",
         fee: str = "",
+        coupon: str = "",
     ) -> Invoice:
-        """``discount`` in per cent of each line; ``shipping`` in ``currency``.
+        """``discount`` in per cent of each line; ``shipping`` in ``currency``; ``coupon``: a code.
 
         ``price``: of a trial, in the place of the product's; ``fee``: for setting up, on a line of its own.
         """
-        today = timezone.localdate()
-        header = Header(currency, today, today + timedelta(days=14), Decimal(shipping), note)
+        today = clock.today()
+        header = Header(currency, today, today + timedelta(days=14), Decimal(shipping), note, coupon=coupon)
         lines = [self._line(sku, Decimal(quantity), currency, discount) for sku, quantity in order]
         if price:
             lines = [line.at_price(Decimal(price)) for line in lines]
@@ -110,7 +115,7 @@ class Teller:
     def invoice(self, contact: Contact, order: Order, **more: Any) -> Invoice:
         """A draft, issued at once; ``more`` as for :meth:`draft`."""
         invoice = self.draft(contact, order, **more)
-        invoice.issue(self.support, at=timezone.now())
+        invoice.issue(self.support, at=clock.now())
         return invoice
 
     def _line(self, sku: str, quantity: Decimal, currency: str, discount: int) -> LineInput:
@@ -143,7 +148,7 @@ class Teller:
                 source=source,
                 amount=Decimal(amount) if amount else invoice.balance,
                 reference=reference,
-                received_on=timezone.localdate(),
+                received_on=clock.today(),
                 send_receipt=send_receipt,
             )
 
@@ -162,14 +167,36 @@ class Teller:
         given = Decimal(amount) if amount else invoice.paid
         invoice.refund(self.manager, amount=given, route=route, reason=reason, send_receipt=True)
 
+    def write(self, invoice: Invoice, queue: Callable[[], None]) -> None:
+        """Let the desk write a mail that it writes by itself."""
+        with transaction.atomic():
+            invoice.lock()
+            queue()
+
+    def tell_of_failure(self, invoice: Invoice) -> None:
+        attempt = invoice.attempts.latest("id")
+        again = clock.today() + timedelta(days=3)
+        self.write(invoice, lambda: invoice.queue_payment_failed(attempt, next_try_on=again, first=True))
+
+    def store_card(self, order: Subscription, number: str) -> None:
+        """As the customer does by the link: open the page, type a card at the gateway, come back."""
+        now = clock.now()
+        order.note_card_page_opened(at=now)
+        home = f"/card/{order.token}/"
+        CardPage.open_for(order, return_url=home, cancel_url=home, opened_from="", at=now)
+        page = order.card_pages.get(ended_at=None)
+        typed = read_card(read_number(number), exp_month=now.month, exp_year=now.year + 3, today=now.date())
+        pages.take_card(page.page_ref, typed, now=now)
+        page.take(at=now)
+
     def hear(self) -> None:
         """Let the desk act on what the gateway tells."""
         with _quiet():
-            act_on_notices(timezone.now())
+            act_on_notices(clock.now())
 
     def try_again(self, event: GatewayEvent) -> None:
         with _quiet():
-            event.act(at=timezone.now())
+            event.act(at=clock.now())
 
     def let_wait(self, invoice: Invoice) -> None:
         """Leave an attempt in flight for the visitor to ask about: the worker would settle it in minutes."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 
-from billing import money
+from billing import clock, money
 from billing.actions import ACTIONS
 from billing.gateways import Gateway, Outcome
 from billing.models.attempts.base import PAGE_LIVES, REFUND_NEVER_CAME_AFTER, SAME_KEY_FOR
@@ -88,7 +87,7 @@ class Asking(Hosting):
     def _send_refund(self, gateway: Gateway) -> Outcome:
         """Raises TimeoutError once the gateway may have forgotten the key, even to a process that slept."""
         assert self.refund_of is not None  # a constraint of the table
-        if timezone.now() - self.started_at >= SAME_KEY_FOR:
+        if clock.now() - self.started_at >= SAME_KEY_FOR:
             raise TimeoutError("The gateway may have forgotten this key: it could refund twice.")
         return gateway.refund(
             self.refund_of.gateway_ref, key=self.key, amount=self.amount, currency=self.currency

@@ -6,8 +6,8 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
+from billing import clock
 from billing.gateways import CardDetails, Outcome, fit
 from billing.models.attempts.base import TOLD, AttemptBase
 from billing.statuses import FINAL, AttemptState
@@ -31,7 +31,7 @@ class Settling(AttemptBase):
 
         ``expected_ref``: do nothing if a reference has changed since the answer was decided.
         """
-        at = at or timezone.now()
+        at = at or clock.now()
         page_ref = self.page_ref
         with transaction.atomic(durable=True):
             invoice = self.invoice

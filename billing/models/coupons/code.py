@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, FilteredRelation, Q
 from django.db.models.functions import Upper
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.actions import CODE_ACTIONS, CODE_PERMISSIONS
 from billing.models.coupons.coupon import Coupon
 from billing.models.coupons.discount import Discount, refused
 from billing.models.event import Event
-from billing.models.guard import Actor, Deed, Invalid, name_of, once
+from billing.models.guard import Actor, Deed, Invalid, OneTimeKey, name_of, once
 from billing.models.record import Record
 from billing.models.spelling import LONGEST, shown, spelt
 from billing.statuses import CodeState
@@ -117,7 +117,7 @@ class CouponCode(Record):
         ]
 
     def __str__(self) -> str:
-        return self.shown
+        return self.shown or _now("New code")
 
     # -- in words
 
@@ -132,7 +132,7 @@ class CouponCode(Record):
     @property
     def has_expired(self) -> bool:
         """As of today in the installation's time zone."""
-        return self.is_expired(timezone.localdate())
+        return self.is_expired(clock.today())
 
     def is_expired(self, today: date) -> bool:
         return bool(self.last_on and self.last_on < today)
@@ -141,6 +141,13 @@ class CouponCode(Record):
     def last_on(self) -> date | None:
         """The last day on which it can be redeemed, its own or its coupon's."""
         return self.expires_on or self.coupon.ends_on
+
+    @property
+    def has_run_out(self) -> str:
+        """The reason why it is of no use any more, or nothing."""
+        if not self.last_on or not self.has_expired:
+            return ""
+        return _now("%(code)s expired on %(on)s.") % {"code": self, "on": date_format(self.last_on)}
 
     @property
     def state_label(self) -> str:
@@ -156,7 +163,7 @@ class CouponCode(Record):
     # -- accepting what somebody typed
 
     @classmethod
-    def find(cls, typed: str) -> Self:
+    def find(cls, typed: str) -> CouponCode:
         """The code that was typed, in whatever case, with its coupon. Raises Invalid for none."""
         found = cls.objects.select_related("coupon").filter(code=spelt(typed)).first()
         if found is None:
@@ -212,6 +219,12 @@ class CouponCode(Record):
 
     # -- what is done to it
 
+    def one_time_key(self, key: UUID | None, by: Actor, action: str) -> OneTimeKey:
+        """That of a code that is still to be issued knows its contact."""
+        if self.pk:
+            return super().one_time_key(key, by, action)
+        return OneTimeKey(key, by, action, Q(contact=self.contact_id, invoice=None))
+
     def withdraw(self, by: Actor, *, reason: str, key: UUID | None = None) -> Event:
         """Let nobody redeem it any more. Raises NotAllowed, NotOffered, AlreadyDone, Invalid."""
         action = CODE_ACTIONS["withdraw"]
@@ -223,7 +236,7 @@ class CouponCode(Record):
             self.lock_for(action, by)
             if not self.is_personal:
                 raise Invalid(_now("A public code is not withdrawn: switch its coupon off."), field="reason")
-            self.state, self.withdrawn_at = CodeState.WITHDRAWN, timezone.now()
+            self.state, self.withdrawn_at = CodeState.WITHDRAWN, clock.now()
             self.save(update_fields=["state", "withdrawn_at"])
             text = _now("Code %(code)s of “%(coupon)s” withdrawn.")
             text = text % {"code": self, "coupon": self.coupon}
@@ -235,7 +248,7 @@ class CouponCode(Record):
 
     def tell(self, by: Actor, action: str, deed: Deed, *, key: UUID | None = None) -> Event:
         """Write the deed into the contact's timeline, in the caller's transaction."""
-        event = self.event(by, action, deed.text, at=timezone.now(), key=key)
+        event = self.event(by, action, deed.text, at=clock.now(), key=key)
         event.save()
         return event
 

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
-from billing.models.base import amount_field
 from billing.models.coupons.discount import Discount
 from billing.models.product import Product
 from billing.money import HUNDRED, ZERO
@@ -57,9 +56,10 @@ class Coupon(models.Model):
         blank=True,
         help_text=_("Of each line that it covers."),
     )
-    amount = amount_field(
+    amount = models.DecimalField(
         _("flat amount"),
-        default=None,
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
         null=True,
         blank=True,
         help_text=_("Off the subtotal of the lines that it covers, which never falls below 0."),

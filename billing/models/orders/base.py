@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.formats import date_format
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import money
 from billing.actions import ORDER_ACTIONS, RUNNING, UNENDED, Action
-from billing.models.base import amount_field
+from billing.models.base import amount_field, new_token
 from billing.models.card import Card
 from billing.models.coupons.discount import Discount
 from billing.models.guard import (
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from billing.models.attempt import Attempt
+    from billing.models.card_page import CardPage
     from billing.models.coupons.code import CouponCode
     from billing.models.event import Event
     from billing.models.line import InvoiceLine
+    from billing.models.mail import Mail
     from billing.models.orders.line import OrderLine
     from billing.models.orders.order import Order
 
@@ -80,7 +83,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         for order in self.unended().order_by("pk").locked():
             order.take_card(card)
 
-    def carry_coupon(self, discount: Discount) -> None:
+    def carry_coupon(self, by: Actor, discount: Discount) -> None:
         """Let the coupon of the invoice that starts these orders go along, if it is for all payments, in the
         caller's transaction. A flat one goes with the first order that it covers.
         """
@@ -88,7 +91,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
             return
         for order in self.unended().order_by("pk").locked():
             if any(discount.covers(line.product_id) for line in order.lines.all()):
-                order.take_coupon(discount)
+                order.take_coupon(by, discount)
                 if discount.kind == CouponKind.FLAT:
                     return
 
@@ -108,6 +111,8 @@ class OrderBase(Offering, Recurs):
     ``payments_made`` and ``payments_forgiven`` (voided, written off) are caches that :meth:`follow` alone
     writes; ``amount``, what a regular payment comes to, is one of the lines and the coupon.
     ``coupon_code``: of a coupon for all payments, which the invoice that started the order redeemed.
+    ``token`` is the secret of the page where the customer replaces the card: it opens what that contact has
+    charged to the same card.
     """
 
     contact = models.ForeignKey(
@@ -144,6 +149,7 @@ class OrderBase(Offering, Recurs):
     )
     summary = models.CharField(_("product"), max_length=120)
     amount = amount_field(_("amount"))
+    token = models.CharField(max_length=43, default=new_token, unique=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(_("begun"))
     ended_at = models.DateTimeField(_("ended"), null=True)
@@ -153,6 +159,8 @@ class OrderBase(Offering, Recurs):
     if TYPE_CHECKING:
         lines: RelatedManager[OrderLine]
         invoices: RelatedManager[Invoice]
+        mails: RelatedManager[Mail]
+        card_pages: RelatedManager[CardPage]
         events: RelatedManager[Event]
         contact_id: int
         card_id: int | None
@@ -173,6 +181,11 @@ class OrderBase(Offering, Recurs):
     def row(self) -> Order:
         """This order with all its verbs."""
         return cast("Order", self)
+
+    @property
+    def card_link(self) -> str:
+        """The customer's address of the page where they replace the card."""
+        return f"{settings.BASE_URL}/card/{self.token}/"
 
     # -- what may be done
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.actions import OWING, UNENDED
 from billing.models.attempt import Attempt
 from billing.models.base import InvoiceQuerySet
@@ -95,7 +95,7 @@ class Following(Planning):
         self.become(now)
         self.payments_made, self.payments_forgiven = counted
         if now == OrderStatus.COMPLETED:
-            self.ended_at = timezone.now()
+            self.ended_at = clock.now()
         self.store("status", "payments_made", "payments_forgiven", "ended_at")
         if was != now:
             tell(self, None, f"order_{now}", Deed(str(NEWS[now]) % {"order": self}, {"status": now}))
@@ -109,13 +109,13 @@ class Following(Planning):
         text = _now("%(card)s came with the first invoice and is charged from now on.") % {"card": card}
         tell(self, None, "change_card", Deed(text))
 
-    def take_coupon(self, discount: Discount) -> None:
+    def take_coupon(self, by: Actor, discount: Discount) -> None:
         """Ask for less in every payment from now on, in the caller's transaction with this row locked."""
         self.coupon_code_id = discount.code
         self.store("coupon_code", *self.summarize())
         words = {"coupon": discount.words, "amount": self.show(self.amount)}
         text = _now("All payments with %(coupon)s: a regular one comes to %(amount)s.") % words
-        tell(self, None, "take_coupon", Deed(text, {"code": discount.code}))
+        tell(self, by, "take_coupon", Deed(text, {"code": discount.code}))
 
     def lose_coupon(self, by: Actor) -> None:
         """Ask for the full price from now on, in the caller's transaction with this row locked."""

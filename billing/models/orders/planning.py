@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _now
 
 from billing import periods
+from billing.mail import OrderFacts
 from billing.models.coupons.code import CouponCode
-from billing.models.coupons.discount import Discount
-from billing.models.editing import totals_of
+from billing.models.coupons.discount import Discount, shares_of
 from billing.models.line import LineInput
 from billing.models.orders.base import OrderBase
 from billing.money import ZERO
@@ -60,7 +60,7 @@ class Planning(OrderBase):
         step = max(self.next_step, self.interval.first_step(self.anchor_on, today))
         return step, self.interval.date_of(self.anchor_on, step)
 
-    def upcoming(self, lines: list[LineInput], today: date) -> list[Upcoming]:
+    def upcoming(self, lines: list[LineInput], today: date, discount: Discount | None) -> list[Upcoming]:
         """The charges to come, as many as a page looks ahead, if nothing is changed.
 
         Those of a paused order are what they would be if it were resumed ``today``.
@@ -68,7 +68,7 @@ class Planning(OrderBase):
         if not self.next_charge_on:
             return []
         step = self.resumes_on(today)[0] if self.is_paused else self.next_step
-        return list(islice(self._upcoming(lines, step, self.discount()), PREVIEWED))
+        return list(islice(self._upcoming(lines, step, discount), PREVIEWED))
 
     def _upcoming(self, lines: list[LineInput], step: int, discount: Discount | None) -> Iterator[Upcoming]:
         period = self.next_period
@@ -77,6 +77,13 @@ class Planning(OrderBase):
                 return
             yield Upcoming(period, on, self.amount_of(self.lines_of(lines, period), discount))
             period += 1
+
+    # -- in words
+
+    def facts(self) -> OrderFacts:
+        """What a mail may say about this order."""
+        terms = _now("%(amount)s %(rhythm)s") % {"amount": self.show(self.amount), "rhythm": self.rhythm}
+        return OrderFacts(str(self), self.summary, terms, self.charges_on)
 
     # -- amounts
 
@@ -107,7 +114,11 @@ class Planning(OrderBase):
 
     def amount_of(self, asked: list[LineInput], discount: Discount | None) -> Decimal:
         """What a payment that asks for these lines comes to, with tax."""
-        return totals_of(asked, shipping=ZERO, currency=self.currency, discount=discount)["total"]
+        shares = shares_of(discount, asked, self.currency)
+        amounts = (
+            line.amounts(self.currency, coupon=share) for line, share in zip(asked, shares, strict=True)
+        )
+        return sum((each.total for each in amounts), ZERO)
 
     def summarize(self) -> list[str]:
         """Set the cached words and amount from the lines and return the names of the columns to save."""

@@ -20,7 +20,7 @@ from billing.models.guard import Actor, Deed, Invalid, NotAllowed, OneTimeKey, m
 from billing.models.invoice import Invoice
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.offering import role_sentence
-from billing.models.orders.following import Following
+from billing.models.orders.billing import Billing
 from billing.models.orders.line import OrderLine
 from billing.models.product import Product
 from billing.models.terms import OrderTerms
@@ -28,7 +28,7 @@ from billing.statuses import Missed, OrderKind
 from contacts.models import Contact
 
 
-class Starting(Following):
+class Starting(Billing):
     class Meta:
         abstract = True
 
@@ -214,10 +214,4 @@ def check_currency(currency: str) -> None:
 
 def check_card(card: Card | None, contact: Contact) -> Card | None:
     """The card, locked so that it stays on file until the caller's transaction ends. Raises Invalid."""
-    if card is None:
-        return None
-    card = Card.objects.select_for_update(of=("self",), no_key=True).get(pk=card.pk)
-    if card.contact_id != contact.pk or card.removed_at:
-        rule = _now("Card is “%(card)s”: it is not on file for this contact.")
-        raise Invalid(rule % {"card": card}, field="card")
-    return card
+    return Card.objects.locked_on_file(card, contact) if card else None

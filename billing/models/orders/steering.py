@@ -7,11 +7,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
-from billing import periods
+from billing import clock, mail, periods
 from billing.actions import ACTIONS, ORDER_ACTIONS
 from billing.models.card import Card
 from billing.models.event import Event
@@ -20,8 +19,9 @@ from billing.models.invoice import Invoice
 from billing.models.line import LineInput
 from billing.models.offering import role_sentence
 from billing.models.orders.starting import Starting, check_card
+from billing.models.posting import post
 from billing.models.product import Product
-from billing.statuses import OrderStatus, PastDue
+from billing.statuses import MailKind, OrderStatus, PastDue
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -71,7 +71,7 @@ class Steering(Starting):
         self.lines.all().delete()
         self.put_lines([line, *others])
         if self.next_charge_on and next_charge_on and next_charge_on != self.next_charge_on:
-            self.check_first(next_charge_on, timezone.now())
+            self.check_first(next_charge_on, clock.now())
             self.anchor_on, self.next_step = next_charge_on, 0
         self.missed, self.send_invoices = missed, send_invoices
         self.store("missed", "send_invoices", *self.schedule(), *self.summarize())
@@ -97,7 +97,7 @@ class Steering(Starting):
         before = self.card or _now("no card")
         self.card = check_card(card, self.contact)
         self.store("card")
-        retried = self._charge_what_is_owed() if charge_now and card else []
+        retried = self._collect_from(card, charge_now=charge_now)
         self.lock()
         words = {"before": before, "after": self.card or _now("no card")}
         text = _now("Card changed: %(before)s → %(after)s.") % words
@@ -106,13 +106,20 @@ class Steering(Starting):
             text += " " + _now("Charged again: %(numbers)s.") % {"numbers": numbers}
         return Deed(text, {"card": str(words["after"])})
 
-    def _charge_what_is_owed(self) -> list[Invoice]:
-        """Let the next run charge the invoices that are owed and wait for nothing, locked already."""
-        waiting = [each for each in self.owed() if not each.awaiting_gateway and each.order_id]
-        for invoice in waiting:
-            invoice.charge_due_at = timezone.now()
-            invoice.store("charge_due_at")
-        return waiting
+    def _collect_from(self, card: Card | None, *, charge_now: bool) -> list[Invoice]:
+        """Let what is in Collections be retried with the new card, and the next run charge what is owed and
+        waits for nothing when it is to ``charge_now``; which that is. The invoices are locked already.
+        """
+        now, charged = clock.now(), []
+        for invoice in self.owed():
+            if card or invoice.order_id:  # the one that started the order keeps the card that it was tried on
+                invoice.collect_from(card, at=now)
+            if charge_now and card and invoice.can_be_collected and not invoice.awaiting_gateway:
+                invoice.charge_due_at = now
+                charged.append(invoice)
+            if invoice.is_in_collections or invoice in charged:
+                invoice.store("charge_due_at")
+        return charged
 
     @guarded("pause", ORDER_ACTIONS)
     def pause(self, by: Actor) -> Deed:
@@ -124,7 +131,7 @@ class Steering(Starting):
     @guarded("resume", ORDER_ACTIONS)
     def resume(self, by: Actor) -> Deed:
         """Go on with the first date that has not passed: dates that fell into the pause are left out."""
-        step, _on = self.resumes_on(periods.day_at(timezone.now(), self.here))
+        step, _on = self.resumes_on(periods.day_at(clock.now(), self.here))
         left_out, self.next_step = step - self.next_step, step
         self.become(OrderStatus.ACTIVE)
         self.become(self.standing(self.billed()))
@@ -154,6 +161,7 @@ class Steering(Starting):
     @guarded("cancel", ORDER_ACTIONS)
     def _cancel(self, by: Actor, *, reason: str) -> Deed:
         self._end()
+        self.queue_cancelled()
         text = _now("Cancelled: nothing more is asked for.")
         return Deed(_with_reason(text, reason), {"status": self.status, "reason": reason})
 
@@ -164,6 +172,7 @@ class Steering(Starting):
         for invoice in owed:
             invoice.forgive(by, reason=reason or _now("%(order)s was cancelled") % {"order": self})
         self.lock()
+        self.queue_cancelled()
         text = _now("Cancelled: nothing more is asked for.")
         if owed:
             numbers = ", ".join(map(str, owed))
@@ -172,9 +181,25 @@ class Steering(Starting):
 
     def _end(self) -> None:
         self.become(OrderStatus.CANCELLED)
-        self.ended_at = timezone.now()
+        self.ended_at = clock.now()
         self.next_charge_on = self.next_charge_at = None
         self.store("status", "ended_at", "next_charge_on", "next_charge_at")
+
+    def queue_cancelled(self) -> None:
+        """Tell the contact, once, in the caller's transaction with this row locked. One without e-mail is not
+        told.
+        """
+        post(
+            self,
+            self.row,
+            None,
+            MailKind.ORDER_CANCELLED,
+            lambda: mail.order_cancelled(
+                self.facts(), contact_name=self.contact.name, owed=[each.facts() for each in self.owed()]
+            ),
+            to=self.contact.email,
+            cause=f"order_cancelled:order:{self.pk}",
+        )
 
     # -- what is owed
 

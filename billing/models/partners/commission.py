@@ -72,7 +72,7 @@ class CommissionQuerySet(models.QuerySet["Commission"]):
             return Sum("amount", filter=Q(**which), default=ZERO)
 
         earned = CommissionKind.COMMISSION
-        return list(
+        rows = (
             self.counted()
             .values("currency")
             .annotate(
@@ -84,6 +84,7 @@ class CommissionQuerySet(models.QuerySet["Commission"]):
             )
             .order_by("currency")
         )
+        return [dict(row) for row in rows]
 
 
 class Commission(Record):
@@ -244,7 +245,7 @@ class Commission(Record):
                 row
                 for part in parts(wanted)
                 for row in cls.objects.filter(pk__in=part, status__in=action.on)
-                .select_related("partner__contact", "invoice")
+                .select_related("partner__contact")
                 .locked()
             ]
             if not rows:
@@ -270,9 +271,12 @@ def sums_of(rows: Iterable[Commission]) -> dict[str, Decimal]:
 
 
 def _note_approval(rows: list[Commission], by: Actor, *, at: datetime, key: UUID | None) -> Event:
-    """In the timeline of the partner, and of the invoice, when all are of one."""
+    """In the timeline of the partner, when all are of one.
+
+    Not in an invoice's: its row would have to be locked before these, or a refund at the same moment, which
+    takes them the other way round, would never end.
+    """
     partners = {row.partner_id: row.partner for row in rows}
-    invoices = {row.invoice_id: row.invoice for row in rows}
     sums = sums_of(rows)
     shown = ", ".join(money.show(amount, currency) for currency, amount in sums.items())
     words = ngettext(
@@ -281,7 +285,6 @@ def _note_approval(rows: list[Commission], by: Actor, *, at: datetime, key: UUID
     one = next(iter(partners.values())) if len(partners) == 1 else None
     return Event.objects.create(
         contact_id=one.contact_id if one else None,
-        invoice=next(iter(invoices.values())) if len(invoices) == 1 else None,
         subject=str(one or _now("Commissions"))[:120],
         actor=by,
         actor_name=name_of(by),

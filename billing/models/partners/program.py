@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from billing.actions import PROGRAM_ACTIONS
 from billing.models.event import Event
@@ -171,13 +172,18 @@ class PartnerProgram(Referring):
         return payout
 
     def _note(self, payout: Payout, by: Actor, key: UUID | None) -> Event:
+        text = ngettext(
+            "%(payout)s: %(total)s to %(count)s partner.",
+            "%(payout)s: %(total)s to %(count)s partners.",
+            payout.partner_count,
+        )
         words = {"payout": payout, "total": payout.total_label, "count": payout.partner_count}
         return Event.objects.create(
             subject=str(self)[:120],
             actor=by,
             actor_name=name_of(by),
             action="pay_out",
-            text=_now("%(payout)s: %(total)s to %(count)s partners.") % words,
+            text=text % words,
             figures={"partnerprogram": self.pk, "payout": payout.pk, "total": str(payout.total)},
             key=key,
             at=payout.made_at,

@@ -126,9 +126,10 @@ class Threshold(models.Model):
         return money.show(self.amount, self.currency)
 
     def clean(self) -> None:
+        """The currency must be one, and the amount no finer than it allows."""
         if self.currency not in money.EXPONENTS:
             raise ValidationError({"currency": UNKNOWN_CURRENCY % {"currency": self.currency}})
-        if self.amount is not None and money.is_too_fine(self.amount, self.currency):
+        if money.is_too_fine(self.amount, self.currency):
             words = {"value": self.amount, "currency": self.currency}
             rule = _now("At least is %(value)s: %(currency)s has %(places)s decimals.")
             raise ValidationError({"amount": rule % {**words, "places": money.exponent(self.currency)}})

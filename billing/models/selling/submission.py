@@ -28,6 +28,7 @@ from django.utils.formats import time_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.models.attempt import Attempt
 from billing.models.attempts.base import GRACE, PAGE_LIVES
 from billing.models.card import Card
@@ -207,7 +208,7 @@ class Submission(models.Model):
             contact=known or (Contact() if email else None),
             products=[line.product_id for line in lines],
             currency=form.currency,
-            today=timezone.localdate(),
+            today=clock.today(),
         )
 
     @classmethod
@@ -343,7 +344,7 @@ class Submission(models.Model):
 
     def _take_card(self, page: CardPage, at: datetime) -> None:
         try:
-            card = page.take()
+            card = page.take(at=at)
         except Exception:
             log.exception("The card of an order could not be taken over")
             return

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0010_partners'),
+        ("billing", "0011_partners"),
         ('contacts', '0001_initial'),
     ]
 
