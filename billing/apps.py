@@ -13,7 +13,9 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
+        from billing import wakeups  # models are ready only now
 
+        wakeups.listen()
         post_migrate.connect(keep_roles, dispatch_uid="billing.roles")
 
 

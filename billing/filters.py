@@ -7,23 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Choices, F, Q, QuerySet
+from django.db.models import Choices, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Abs
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter, Filter, FilterSet, MultipleChoiceFilter
 
-from billing import money
+from billing import clock, money
 from billing.forms.days import DayField
 from billing.forms.fields import AmountField, NumberField, PlainTextField
-from billing.models import Commission, Invoice, Order, Payment
+from billing.models import Commission, Invoice, Mail, Order, Payment
 from billing.models.saved_filter import LONGEST_QUERY
 from billing.statuses import (
     CommissionKind,
@@ -92,6 +94,24 @@ def choices_of(label: Any, kind: type[Choices]) -> ChoiceFilter:
     return ChoiceFilter(
         choices=kind.choices, label=label, empty_label=_("Any"), error_messages=unknown(label)
     )
+
+
+def matters_of(choices: dict[str, Any]) -> ChoiceFilter:
+    """What of the rows a person should look at, as the home page counts them."""
+    label = _("Needs a person")
+    return ChoiceFilter(
+        method="needing",
+        choices=list(choices.items()),
+        label=label,
+        empty_label=_("Any"),
+        error_messages=unknown(label),
+    )
+
+
+def end_of_today() -> datetime:
+    """The next midnight here."""
+    tomorrow = clock.today() + date.resolution
+    return datetime.combine(tomorrow, time.min, tzinfo=timezone.get_current_timezone())
 
 
 def search_field(label: Any, what: Any) -> TextFilter:
@@ -199,11 +219,30 @@ class InvoiceFilter(ListFilter):
     date_to = DayFilter(field_name="invoice_date", lookup_expr="lte", label=_("Date to"))
     amount_min = AmountFilter(field_name="total", lookup_expr="gte", label=_("Total from"))
     amount_max = AmountFilter(field_name="total", lookup_expr="lte", label=_("Total to"))
+    due_from = DayFilter(field_name="due_on", lookup_expr="gte", label=_("Due from"))
+    due_to = DayFilter(field_name="due_on", lookup_expr="lte", label=_("Due to"))
     currency = CurrencyFilter(label=_("Currency"), max_length=3)
+    needs = matters_of(
+        {
+            "retry": _("Card charged again today"),
+            "draft": _("Draft for more than a week"),
+            "mail": _("E-mail that failed"),
+        }
+    )
 
     class Meta:
         model = Invoice
         fields: ClassVar[list[str]] = []
+
+    def needing(self, rows: QuerySet[Invoice], name: str, matter: str) -> QuerySet[Invoice]:
+        found = {
+            "retry": lambda: Invoice.objects.collections_due(end_of_today()),
+            "draft": lambda: Invoice.objects.old_drafts(clock.now()),
+            "mail": lambda: Invoice.objects.filter(
+                Exists(Mail.objects.failed().filter(invoice=OuterRef("pk")))
+            ),
+        }[matter]()
+        return rows.filter(pk__in=found.order_by().values("pk"))
 
     def search(self, rows: QuerySet[Invoice], name: str, text: str) -> QuerySet[Invoice]:
         return self.narrowed(rows, text, ("number", "external_ref"))
@@ -267,10 +306,14 @@ class OrderFilter(ListFilter):
     next_to = DayFilter(field_name="next_charge_on", lookup_expr="lte", label=_("Next charge to"))
     gateway = TextFilter(field_name="card__gateway", label=_("Gateway"), max_length=20)
     currency = CurrencyFilter(label=_("Currency"), max_length=3)
+    needs = matters_of({"card": _("Card expires before the next charge")})
 
     class Meta:
         model = Order
         fields: ClassVar[list[str]] = []
+
+    def needing(self, rows: QuerySet[Order], name: str, matter: str) -> QuerySet[Order]:
+        return rows.filter(pk__in=Order.objects.with_expiring_card().order_by().values("pk"))
 
     def search(self, rows: QuerySet[Order], name: str, text: str) -> QuerySet[Order]:
         return self.narrowed(rows, text, ("summary",))

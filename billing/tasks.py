@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
@@ -20,7 +21,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
-from billing import clock, gateways, mail
+from billing import clock, gateways, housekeeping, mail
 from billing.gateways import NoAnswer, NotOurGateway
 from billing.models import (
     Attempt,
@@ -28,13 +29,14 @@ from billing.models import (
     GatewayEvent,
     Invoice,
     Job,
+    JobRun,
     Mail,
     Order,
     RechargeSchedule,
     Submission,
 )
 from billing.models.guard import Refused
-from billing.models.job import DAILY
+from billing.models.job import LONGEST_REST, PERIODS, ROUND
 from billing.models.mail import MOST_TRIES
 from billing.models.orders import expiring
 from billing.models.orders.billing import BillingFailed
@@ -376,24 +378,86 @@ def tell_of_expiring_cards(
     return counts
 
 
+# -- who can be reached
+
+
+def check_mail_server() -> Counter[str]:
+    """Find out whether the mail server answers and lets us in. Raises what keeps it from that."""
+    if not mail.has_server():
+        return Counter()
+    connection = get_connection()
+    try:
+        connection.open()
+    finally:
+        _hang_up(connection)
+    return Counter({"reached": 1})
+
+
 # -- all of it
 
 
-def tick(now: datetime, *, proceed: Proceed = always) -> dict[str, Counter[str] | None]:
-    """Run every job once; what each came to. One that fails is logged, and the others still run."""
-    results: dict[str, Counter[str] | None] = {}
-    for name, job in JOBS.items():
-        if name in PERIODS and not Job.objects.is_due(name, every=PERIODS[name], at=now):
-            continue
-        try:
-            results[name] = counts = job(now, proceed)
-        except Exception as error:
-            log.exception("The job %s failed", name)
-            results[name] = None
-            Job.objects.note(name, at=now, counts={}, error=_words(error))
-        else:
-            Job.objects.note(name, at=now, counts=counts)
+_at_work: ContextVar[bool] = ContextVar("at_work", default=False)
+
+
+def is_at_work() -> bool:
+    """Whether this is a round: what it leaves to do is done before it ends."""
+    return _at_work.get()
+
+
+def tick(
+    now: datetime, *, proceed: Proceed = always, only: Iterable[str] | None = None
+) -> dict[str, Counter[str] | None]:
+    """Go round: run every job whose turn it is, or those named; what each came to, None for one that failed.
+
+    A job that fails keeps no other from running. It is logged, shown, and left alone for longer each time.
+    """
+    began, token = monotonic(), _at_work.set(True)
+    try:
+        Job.objects.note(ROUND, at=now, counts={})
+        results = dict(_results(now, proceed, JOBS if only is None else only))
+    finally:
+        _at_work.reset(token)
+    if busy := ", ".join(f"{name} {_sum(counts)}" for name, counts in results.items() if counts != {}):
+        log.info("Round of %.1f s: %s", monotonic() - began, busy)
     return results
+
+
+def _sum(counts: Counter[str] | None) -> str:
+    return (
+        "failed" if counts is None else "/".join(f"{count} {what}" for what, count in sorted(counts.items()))
+    )
+
+
+def _results(
+    now: datetime, proceed: Proceed, names: Iterable[str]
+) -> Iterator[tuple[str, Counter[str] | None]]:
+    began, resting = monotonic(), Job.objects.resting(now)
+    for name in names:
+        # later than the last job, so that what that one has written down is due for this one
+        at = now + timedelta(seconds=monotonic() - began)
+        if name in resting or not proceed():
+            continue
+        if name not in PERIODS:
+            yield name, _run(name, now, at, proceed)
+        elif run := JobRun.objects.claim(name, every=PERIODS[name], at=at):
+            counts = _run(name, now, at, proceed)
+            yield name, counts
+            if counts is None:
+                run.give_back(now)
+            else:
+                run.mark_done(at)
+
+
+def _run(name: str, now: datetime, at: datetime, proceed: Proceed) -> Counter[str] | None:
+    try:
+        counts = JOBS[name](at, proceed)
+    except Exception as error:
+        log.exception("The job %s failed", name)
+        rest = min(PERIODS.get(name, LONGEST_REST), LONGEST_REST)
+        Job.objects.note_failure(name, at=now, error=_words(error), longest_rest=rest)
+        return None
+    Job.objects.note(name, at=now, counts=counts)
+    return counts
 
 
 JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
@@ -401,13 +465,13 @@ JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
     "look_after_forms": lambda now, proceed: look_after_forms(now, proceed=proceed),
     "check_gateways": lambda now, proceed: check_gateways(),
+    "check_mail_server": lambda now, proceed: check_mail_server(),
     "take_cards": lambda now, proceed: take_cards(now, proceed=proceed),
     "bill_due_orders": lambda now, proceed: bill_due_orders(now, proceed=proceed),
     "charge_due_invoices": lambda now, proceed: charge_due_invoices(now, proceed=proceed),
     "end_collections": lambda now, proceed: end_collections(now, proceed=proceed),
     "tell_of_expiring_cards": lambda now, proceed: tell_of_expiring_cards(now, proceed=proceed),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
+    "housekeeping": lambda now, proceed: housekeeping.tidy_up(now),
 }
 """In this order: what was replaced or billed is charged, and its receipt leaves, with the same tick."""
-PERIODS = {"check_gateways": timedelta(minutes=5), "look_after_forms": timedelta(minutes=5), **DAILY}
-"""How far two runs of a job are apart; the others run each time."""

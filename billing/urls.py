@@ -22,6 +22,7 @@ from billing.views import (
     records,
     replacing,
     saved_filters,
+    search,
     webhooks,
 )
 
@@ -80,6 +81,7 @@ urlpatterns = [
     path("attempts/<int:pk>/cancel/", attempts.cancel, name="attempt_cancel"),
     path("health/", health.health, name="health"),
     path("clock/", clock.page, {"run_jobs": tick}, name="clock"),
+    path("search/", search.search, name="search"),
     path("attention/", attention.attention, name="attention"),
     path("unmatched/<int:pk>/match/", records.match, name="unmatched_match"),
     path("unmatched/<int:pk>/set-aside/", records.set_aside, name="unmatched_set_aside"),

@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from billing.gateways.sandbox.checks import is_switched_on
+from billing.views import home
 from config.views import SignIn, SignInCode, own_two_factor
 
 READ_METHODS = ["get", "head", "options"]
@@ -22,7 +23,7 @@ urlpatterns = [
         RedirectView.as_view(pattern_name="login", query_string=True, http_method_names=READ_METHODS),
     ),
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="contacts:list", http_method_names=READ_METHODS), name="home"),
+    path("", home.home, name="home"),
     path("", include("contacts.urls")),
     path("", include("billing.urls")),
 ]

@@ -10,12 +10,14 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from billing import gateways
+from billing.context import WORKER_IS_AWAY
 from billing.gateways.sandbox import clock as desk_clock
 from billing.gateways.stripe.gateway import make as make_stripe
 from config.environment import hosted_pages
@@ -84,6 +86,12 @@ def the_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(desk_clock, "FRESH_FOR", float("inf"))
     monkeypatch.setattr(desk_clock, "_known", (0.0, timedelta()))
+
+
+@pytest.fixture(autouse=True)
+def worker() -> None:
+    """Every page of staff says when there is no worker, which it looks up now and then: here there is one."""
+    cache.set(WORKER_IS_AWAY, value=False, timeout=None)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from billing.models.editing import Header
 from billing.models.event import Event
 from billing.models.gateway_event import GatewayEvent
 from billing.models.invoice import Invoice
-from billing.models.job import Job
+from billing.models.job import Job, JobRun
 from billing.models.line import InvoiceLine, LineInput
 from billing.models.mail import Mail
 from billing.models.orders.line import OrderLine
@@ -53,6 +53,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "Job",
+    "JobRun",
     "LineInput",
     "Mail",
     "MailSettings",

@@ -50,12 +50,25 @@ FOLLOWED = frozenset({"status", "awaiting_gateway", "charge_due_at"})
 """What an order wants to know of its invoices."""
 EARNED_ON = frozenset({"status", "paid"})
 """What commissions depend on."""
+DRAFT_IS_OLD_AFTER = timedelta(days=7)
+AGES: tuple[tuple[int | None, int | None], ...] = ((None, 0), (1, 30), (31, 60), (61, 90), (91, None))
+"""From how many to how many days after its due day something is unpaid; no bound is None."""
 NOT_IN_LISTS = ("note", "internal_note", "subtotal", "tax_total", "shipping", "issued_at", "created_at")
 
 
 def new_token() -> str:
     """A public link's secret: 192 bits, so it cannot be guessed."""
     return secrets.token_urlsafe(24)
+
+
+def late_by(first: int | None, last: int | None, today: date) -> dict[str, date]:
+    """The lookups that find what is due between so many days ago."""
+    found = {}
+    if last is not None:
+        found["due_on__gte"] = today - timedelta(days=last)
+    if first is not None:
+        found["due_on__lte"] = today - timedelta(days=first)
+    return found
 
 
 def amount_field(label: StrOrPromise, **more: Any) -> models.DecimalField[Decimal | int, Decimal]:
@@ -99,6 +112,29 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
                 due.charge_due_at = at + LEASE
                 due.save(update_fields=["charge_due_at"])
         return due
+
+    def collections_due(self, before: datetime) -> InvoiceQuerySet:
+        """Invoices in collections whose card is charged again before then, the first to come first."""
+        return self.filter(status=InvoiceStatus.COLLECTIONS, charge_due_at__lt=before).order_by(
+            "charge_due_at", "id"
+        )
+
+    def old_drafts(self, at: datetime) -> InvoiceQuerySet:
+        """Drafts that have been lying for more than a week, the oldest first."""
+        return self.filter(status=InvoiceStatus.DRAFT, created_at__lt=at - DRAFT_IS_OLD_AFTER).order_by(
+            "created_at", "id"
+        )
+
+    def unpaid_by_age(self, today: date) -> list[dict[str, Any]]:
+        """One row per currency with what is owed, as ``owed_0`` and so on: not due yet, and then by how many
+        days it is late, as ``AGES`` has them.
+        """
+        sums = {
+            f"owed_{number}": Sum("balance", filter=Q(**late_by(first, last, today)), default=ZERO)
+            for number, (first, last) in enumerate(AGES)
+        }
+        rows = self.unpaid().values("currency").annotate(**sums).order_by("currency")
+        return [dict(row) for row in rows]
 
     def sales(self) -> InvoiceQuerySet:
         """Invoices that count as purchases: not drafts, not declined, not voided; row by row, ``is_sale``."""

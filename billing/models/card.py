@@ -89,6 +89,7 @@ class Card(models.Model):
         default_permissions = ("view", "add", "change")
         verbose_name = _("card on file")
         verbose_name_plural = _("cards on file")
+        indexes: ClassVar = [models.Index(fields=["last4", "id"], name="card_by_last4")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["gateway", "token"], name="card_one_per_token"),
             models.UniqueConstraint(

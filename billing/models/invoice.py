@@ -12,6 +12,7 @@ from billing.models.matching import Matching
 from billing.models.ordered import Ordered
 from billing.models.sending import Sending
 from billing.models.visiting import Visiting
+from billing.statuses import InvoiceStatus
 
 
 class Invoice(Matching, Ordered, Earning, Sending, Visiting):
@@ -44,13 +45,22 @@ class Invoice(Matching, Ordered, Earning, Sending, Visiting):
             ),
             models.Index(fields=["-invoice_date", "-id"], name="invoice_by_date"),
             models.Index(fields=["status", "-invoice_date", "-id"], name="invoice_by_status"),
+            models.Index(  # carries what the sums by age are made of
+                fields=["due_on"],
+                include=["currency", "balance"],
+                name="invoice_owing_by_due",
+                condition=models.Q(status__in=sorted(OWING)),
+            ),
             models.Index(
-                fields=["due_on"], name="invoice_owing_by_due", condition=models.Q(status__in=sorted(OWING))
+                fields=["created_at", "id"],
+                name="invoice_draft_by_age",
+                condition=models.Q(status=InvoiceStatus.DRAFT),
             ),
             models.Index(
                 fields=["invoice_date", "id"], name="invoice_overpaid", condition=models.Q(overpaid__gt=0)
             ),
             models.Index(fields=["external_ref"], name="invoice_by_external_ref"),
+            models.Index(fields=["total", "id"], name="invoice_by_total"),
             models.Index(
                 fields=["coupon_code", "id"],
                 name="invoice_by_coupon_code",

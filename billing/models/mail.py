@@ -45,6 +45,10 @@ class MailQuerySet(models.QuerySet["Mail"]):
         """Newest first, without the words."""
         return self.defer("text", "html").order_by("-id")
 
+    def failed(self) -> MailQuerySet:
+        """Those that nobody tries any more, the latest first."""
+        return self.filter(state=MailState.FAILED).order_by("-made_at", "-id")
+
     def claim_next(self, at: datetime) -> Mail | None:
         """The mail that is due first, for the caller alone to send until the lease ends."""
         with transaction.atomic(durable=True):
@@ -131,6 +135,7 @@ class Mail(models.Model):
             models.Index(fields=["next_try_at", "id"], name="mail_due", condition=Q(state=MailState.QUEUED)),
             models.Index(fields=["order", "-id"], name="mail_by_order", condition=Q(order__isnull=False)),
             models.Index(fields=["card", "-id"], name="mail_by_card", condition=Q(card__isnull=False)),
+            models.Index(fields=["-made_at", "-id"], name="mail_failed", condition=Q(state=MailState.FAILED)),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(state__in=MailState.values), name="mail_state_known"),

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
@@ -66,6 +66,17 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
     def card_charges(self) -> PaymentQuerySet:
         """Charges of a card, declined ones too, the latest first; row by row, ``is_card_charge``."""
         return self.filter(type=PaymentType.PAYMENT, method=PaymentMethod.CARD).order_by("-made_at", "-id")
+
+    def declined_on(self, day: date) -> PaymentQuerySet:
+        """Charges that were refused that day, the latest first."""
+        declined = self.filter(type=PaymentType.PAYMENT, status=PaymentStatus.DECLINED, received_on=day)
+        return declined.order_by("-id")
+
+    def by_day(self, since: date) -> list[dict[str, Any]]:
+        """What came in on each day since then, as ``currency``, ``received_on``, ``came`` and ``count``."""
+        days = self.received().filter(received_on__gte=since).values("currency", "received_on")
+        rows = days.annotate(came=Sum("amount"), count=Count("id")).order_by("currency", "received_on")
+        return [dict(row) for row in rows]
 
     def for_list(self) -> PaymentQuerySet:
         """Newest first, with what a row shows of the payment and of its invoice."""
@@ -143,6 +154,8 @@ class Payment(Offering, models.Model):
             models.Index(fields=["contact", "-made_at", "-id"], name="payment_by_contact"),
             models.Index(fields=["-received_on", "-id"], name="payment_by_day"),
             models.Index(fields=["gateway_ref"], name="payment_by_gateway_ref"),
+            models.Index(fields=["amount", "id"], name="payment_by_amount"),
+            models.Index(fields=["card_last4", "id"], name="payment_by_last4", condition=~Q(card_last4="")),
             models.Index(fields=["made_at", "id"], name="payment_refused_refund", condition=REFUSED_REFUND),
         ]
         constraints: ClassVar = [

@@ -35,7 +35,7 @@ RULES = {
     "login_code": Rule(frozenset({"GET", "POST"}), is_public=True),  # whose password was right a moment ago
     "two_factor": Rule(frozenset({"GET", "POST"}), is_own=True, needs_role=False),
     "logout": Rule(frozenset({"POST"}), is_public=True),  # whoever is signed out already is led to the door
-    "home": Rule(frozenset({"GET"}), is_public=True),  # leads on to a page that asks for the sign-in
+    "home": READ,
     "contacts:list": READ,
     "contacts:new": BOTH,
     "contacts:detail": READ,
@@ -91,6 +91,7 @@ RULES = {
     "billing:attempt_ask": POST,
     "billing:attempt_cancel": POST,
     "billing:attention": READ,
+    "billing:search": READ,
     "billing:unmatched_match": BOTH,
     "billing:unmatched_set_aside": BOTH,
     "billing:dispute_record": BOTH,

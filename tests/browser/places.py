@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 from django.utils import timezone
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from billing.gateways.sandbox import dashboard
 from billing.gateways.sandbox.models import Charge, Message
-from billing.models import CouponCode, GatewayEvent, Invoice, Job, Mail
+from billing.models import CouponCode, GatewayEvent, Invoice, Job, Mail, Payment
 from billing.models.spelling import new_code
 from billing.statuses import DisputeState, InvoiceStatus, OrderStatus, RefundRoute
 from billing.tasks import act_on_notices, tick
@@ -77,7 +78,7 @@ def contact_form_with_refusals(desk: Page) -> None:
 @place("contacts")
 def search_results(desk: Page) -> None:
     desk.goto(f"/contacts/{contact().pk}/")
-    desk.get_by_role("searchbox", name="Find a contact").press_sequentially("محمد")
+    desk.get_by_role("searchbox", name="Find anything").press_sequentially("محمد")
     expect(desk.locator("#found a").first).to_be_visible()
 
 
@@ -175,6 +176,18 @@ def payments(desk: Page) -> None:
     invoice_with_everything()
     PaymentFactory.create()
     desk.goto("/payments/")
+
+
+@place("attention")
+def home(desk: Page) -> None:
+    needing_a_person()
+    made = invoice()
+    made.request_payment(None, recipient=made.contact.email, message="")
+    Mail.objects.update(state="failed", error="E" * 500)
+    Payment.objects.update(received_on=timezone.localdate())
+    Invoice.objects.filter(pk=made.pk).update(due_on=timezone.localdate() - timedelta(days=40))
+    Job.objects.note_failure("check_gateways", at=timezone.now(), error="stripe: " + "W" * 300)
+    desk.goto("/")
 
 
 def needing_a_person() -> None:

@@ -48,7 +48,7 @@ def plain(open_browser: OpenBrowser, ada: Contact) -> Page:
     page = open_browser(java_script_enabled=False)
     page.goto("/")
     type_sign_in(page, "grace")
-    search = page.get_by_role("searchbox", name="Find a contact")
+    search = page.get_by_role("searchbox", name="Find anything")
     search.fill("lovelace")
     search.press("Enter")
     page.get_by_role("link", name="Ada Lovelace", exact=True).click()

@@ -22,7 +22,7 @@ def test_the_heaviest_tab_and_one_of_three_invoices_are_measured() -> None:
     for count in (1, 3, 5):
         contact = ContactFactory.create()
         InvoiceFactory.create_batch(count, contact=contact)
-    head, columns, heavy, light, contacts, *_, peer = benchmark()
+    head, columns, heavy, light, _home, contacts, *_, peer = benchmark()
     assert head.endswith(", 9 invoices, 2 runs of each page")
     assert columns.split() == ["queries", "median", "ms", "p95", "ms", "KB"]
     assert heavy.startswith("Purchases of a contact with 5 invoices ")

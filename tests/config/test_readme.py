@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from django.core.management import get_commands
+
 from tests.settings import OTHER_VARIABLES
 
 ROOT = Path(__file__).parents[2]
@@ -32,3 +34,9 @@ def test_two_commands_set_it_up() -> None:
 
 def test_what_checks_a_change_runs_the_tests_as_the_readme_does() -> None:
     assert COMMANDS[1] in (ROOT / ".ci/run").read_text().splitlines()
+
+
+def test_services_run_commands_that_there_are() -> None:
+    run = set(re.findall(r'manage\.py"?,? "?(\w+)', README))
+    assert {"work", "tick", "demo"} <= run
+    assert run <= get_commands().keys()

@@ -10,9 +10,10 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Card, Mail, MailSettings, Order
+from billing.models.job import PERIODS
 from billing.models.orders.expiring import cards_to_tell_of
 from billing.statuses import MailKind, OrderStatus, PastDue
-from billing.tasks import JOBS, PERIODS, tell_of_expiring_cards
+from billing.tasks import JOBS, tell_of_expiring_cards
 from tests.factories import OrderFactory
 from tests.gateways.races import at_once
 

@@ -92,7 +92,7 @@ def test_a_card_that_is_told_of_twice_begins_one_order() -> None:
     order = SubmissionFactory.create(form__products=[trial])
     copies = [Submission.objects.with_invoice().get(pk=order.pk) for _ in range(2)]
     Visitor(order.form).types_card(order.lead_on(back=BACK, at=timezone.now()))
-    CardPage.objects.get().take()
+    CardPage.objects.get().take(at=timezone.now())
     for copy in copies:
         copy.take_card(Card.objects.get(), at=timezone.now())
     assert (Order.objects.count(), Invoice.objects.get().mails.count()) == (1, 1)

@@ -72,7 +72,7 @@ class Command(BaseCommand):
 
 
 def _pages() -> list[Page]:
-    """The tab of the contact with the most invoices and of one with three, and the lists."""
+    """The tab of the contact with the most invoices and of one with three, home, and the lists."""
     contacts = Invoice.objects.values("contact").annotate(count=Count("id")).order_by("-count", "contact")
     heaviest = contacts.first()
     if heaviest is None:
@@ -88,6 +88,7 @@ def _pages() -> list[Page]:
     of_heaviest = urlencode({"contact__id__exact": heaviest["contact"]})
     return [
         *tabs,
+        Page("Home", reverse("home")),
         Page("Contacts", reverse("contacts:list")),
         Page("Invoices", reverse("billing:invoices")),
         Page("Payments", reverse("billing:payments")),

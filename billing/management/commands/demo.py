@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import close_old_connections, connection
 from django.urls import reverse
 
 from billing import clock
@@ -22,7 +21,7 @@ from billing.management.seeding.forms import put_forms
 from billing.management.seeding.recurring import put_recurring
 from billing.management.seeding.teller import Teller
 from billing.models import OrderForm
-from billing.tasks import tick
+from billing.worker import work
 from contacts.models import Contact
 
 PAUSE = 5.0
@@ -83,20 +82,13 @@ def _found_company() -> None:
 def _worker() -> Iterator[None]:
     """Work beside the server until it stops."""
     stopping = Event()
-    thread = Thread(target=_work, args=[stopping], name="worker", daemon=True)
+    thread = Thread(target=work, args=[stopping], kwargs={"every": PAUSE}, name="worker", daemon=True)
     thread.start()
     try:
         yield
     finally:
         stopping.set()
         thread.join(timeout=PAUSE)
-
-
-def _work(stopping: Event) -> None:
-    while not stopping.wait(PAUSE):
-        close_old_connections()
-        tick(clock.now(), proceed=lambda: not stopping.is_set())
-    connection.close()
 
 
 def _port(typed: str) -> int:

@@ -38,10 +38,10 @@ class Command(BaseCommand):
                 for model in (Invoice, InvoiceLine, Payment)
             )
         error = f"{found}{' or more' if found == most else ''} disagreements in {counts}." if found else ""
-        rows = {"disagreements": found} if found else {"invoices": Invoice.objects.count()}
-        Job.objects.note(VERIFY_BOOKS, at=clock.now(), counts=rows, error=error)
         if error:
+            Job.objects.note_failure(VERIFY_BOOKS, at=clock.now(), error=error)
             raise CommandError(error)
+        Job.objects.note(VERIFY_BOOKS, at=clock.now(), counts={"invoices": Invoice.objects.count()})
         self.stdout.write(f"The books add up: {counts}, {time.monotonic() - began:.1f} s.")
 
     def _report(self, problems: Iterator[Problem], most: int) -> int:

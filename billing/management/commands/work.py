@@ -6,10 +6,8 @@ from threading import Event
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import close_old_connections
 
-from billing import clock
-from billing.tasks import tick
+from billing.worker import work
 
 
 class Command(BaseCommand):
@@ -27,10 +25,7 @@ class Command(BaseCommand):
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: stopping.set())
         self.stdout.write("Working: orders, attempts and mails, as they fall due.")
-        while not stopping.is_set():
-            close_old_connections()
-            tick(clock.now(), proceed=lambda: not stopping.is_set())
-            stopping.wait(options["every"])
+        work(stopping, every=options["every"])
         self.stdout.write("Stopped.")
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from billing.management.seeding import coupons, partners, recurring, showcase, surprises
 from billing.management.seeding.teller import (
     APPROVES,
+    DECLINES,
     INSUFFICIENT,
     IS_LOST,
     MASTERCARD,
@@ -56,7 +57,7 @@ def bees(teller: Teller, contact: Contact) -> Story:
         yield days
         month = teller.invoice(contact, [("CAN-12", 3), ("SEE-SP", 1)], currency="EUR")
         teller.pay(month, card, send_receipt=True)
-    yield 1
+    yield 9
     teller.draft(contact, [("WRK-01", 2)], currency="EUR", note="Two places in June, as agreed.")
 
 
@@ -126,6 +127,8 @@ def overdue(teller: Teller, contact: Contact) -> Story:
         yield days
         invoice = teller.invoice(contact, [("LAN-01", 6), ("SRV-DL", 1)])
         teller.request(invoice)
+    yield 1
+    teller.pay(invoice, teller.card(contact, DECLINES))
 
 
 def by_phone(teller: Teller, contact: Contact) -> Story:

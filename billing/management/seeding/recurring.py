@@ -143,8 +143,9 @@ def by_transfer(teller: Teller, contact: Contact) -> Story:
 
 
 def yearly(teller: Teller, contact: Contact) -> Story:
+    """Its card has worked twice and will not a third time."""
     yield 380
-    card = teller.card(contact, MASTERCARD)
+    card = teller.card(contact, MASTERCARD, years=1)
     _begun(teller, contact, "CLU-YR", card, unit="year")
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import ExtractMonth, ExtractYear
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -60,6 +61,19 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """Orders that have a period to bill, the longest waiting first."""
         running = self.filter(status__in=sorted(RUNNING), next_charge_at__lte=at)
         return running.order_by("next_charge_at", "id")
+
+    def past_due(self) -> OrderQuerySet:
+        """Orders with an unpaid invoice, those with the nearest next charge first."""
+        return self.filter(status=OrderStatus.PAST_DUE).order_by(
+            F("next_charge_on").asc(nulls_last=True), "id"
+        )
+
+    def with_expiring_card(self) -> OrderQuerySet:
+        """Those whose card works no more on the day of their next charge, which comes first."""
+        charged = self.filter(status__in=sorted(RUNNING), next_charge_on__isnull=False, card__isnull=False)
+        month = 12 * ExtractYear("next_charge_on") + ExtractMonth("next_charge_on")
+        expiring = charged.alias(month=month, last_month=12 * F("card__exp_year") + F("card__exp_month"))
+        return expiring.filter(last_month__lt=F("month")).order_by("next_charge_on", "id")
 
     def for_list(self) -> OrderQuerySet:
         """Those that go on before those that ended, the newest first, each with its card."""
