@@ -387,6 +387,13 @@ def test_money_that_comes_after_the_order_has_ended_is_kept_and_put_before_a_per
     assert (invoice.status, invoice.paid, invoice.overpaid, invoice.balance) == ("declined", 25, 25, 0)
     text = visitor.goes_to(f"{visitor.path}{Submission.objects.get().visit}/")
     assert "Your payment came after the order had ended" in text
+    page = visitor.goes_to(f"/i/{invoice.token}/")
+    assert "$25.00 was paid and has not been returned." in page
+    assert "Nothing was charged" not in page
+    payment = invoice.payments.get()
+    payment.refund(None, amount=payment.amount, route="gateway", reason="", send_receipt=False)
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.paid, invoice.overpaid) == ("declined", 0, 0)
     assert_books_agree()
 
 
