@@ -212,7 +212,8 @@ def _settled(invoice: Invoice) -> Standing:
         text = _("%(refunded)s was returned. Nothing is owed.") % {"refunded": refunded}
         return Standing("info", _("Refunded"), text)
     if invoice.status == InvoiceStatus.DECLINED:
-        return Standing("danger", _("The card was declined"), _("Nothing was charged and nothing is owed."))
+        nothing = _("Nothing was charged and nothing is owed.")
+        return Standing("danger", _("This order was not paid"), kept or nothing)
     if invoice.status == InvoiceStatus.VOIDED:
         return _with(Standing("danger", _("This invoice was cancelled"), _("Nothing is owed on it.")), kept)
     return _with(Standing("info", _("This invoice is closed"), _("No payment is expected any more.")), kept)

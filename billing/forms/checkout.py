@@ -203,6 +203,7 @@ def detail_field(name: str) -> forms.Field:
     other: dict[str, Any] = {} if name in ("email", "country") else {"form_class": TextField}
     column: Any = Contact._meta.get_field(name)
     field: forms.Field = column.formfield(**other)
+    field.validators += [each for each in column.validators if each not in field.validators]
     missing = _now("%(field)s is missing.") % {"field": capfirst(str(field.label))}
     field.error_messages |= {**sentences(field.label), "required": missing}
     field.required = name in NEEDED

@@ -29,7 +29,7 @@ def headline(facts: InvoiceFacts) -> str:
         return _now("%(invoice)s: nothing to pay")
     return {
         S.CLOSED: _now("Receipt for %(invoice)s over %(total)s"),
-        S.DECLINED: _now("%(invoice)s: the payment was declined"),
+        S.DECLINED: _now("%(invoice)s: the order was not paid"),
         S.REFUNDED: _now("%(invoice)s: %(refunded)s refunded"),
         S.VOIDED: _now("%(invoice)s was cancelled"),
         S.WRITTEN_OFF: _now("%(invoice)s was not paid in full and is no longer asked for"),
@@ -63,7 +63,7 @@ def _closed(facts: InvoiceFacts) -> str:
 
 def _status_sentence(facts: InvoiceFacts) -> str:
     if facts.status == S.DECLINED:
-        return _now("The payment was declined and nothing is owed.")
+        return _now("The order was not paid and nothing is owed.")
     if facts.status == S.VOIDED:
         return _now("This invoice was cancelled and nothing is owed.")
     if facts.status == S.WRITTEN_OFF:

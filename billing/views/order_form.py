@@ -189,8 +189,9 @@ def ordered(request: HttpRequest, form: OrderForm, visit: uuid.UUID) -> HttpResp
         offers = form.offers()
     except NotOffered as refusal:
         return render(request, "public/order_closed.html", {"form": form, "refusal": refusal}, status=404)
-    visit_again = None if submission.was_refused else submission.visit
-    asked = CheckoutForm(form, offers, typed=submission.typed, visit=visit_again)
+    going_on = (_begun(request, form, now) or submission) if submission.was_refused else submission
+    visit_again = None if going_on.was_refused else going_on.visit
+    asked = CheckoutForm(form, offers, typed=going_on.typed, visit=visit_again)
     return _page(request, asked, ended=submission, attempt=attempt)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tests.access.addresses import World
 from tests.editor.typing_in import lantern, typed
@@ -118,6 +118,17 @@ FORMS = [
         {"name": "Grace Hopper", "city": "New York", "notes": "Navy"},
         texts={"name": "Name", "company": "Company", "city": "City", "notes": "Notes"},
         choices={"country": "Country"},
+    ),
+    form(
+        "order form",
+        lambda world: world.form.get_absolute_url(),
+        {
+            "visit": str(UUID(int=9)),
+            "seen": "USD 25.00",
+            "name": "Grace Hopper",
+            "email": "grace@navy.example",
+        },
+        texts={"name": "Name", "company": "Company"},
     ),
     form(
         "withdraw a code",

@@ -49,7 +49,7 @@ WORDS = [
 QUERY = [
     *("q", "page", "sort", "status", "type", "method", "gateway", "currency", "contact", "invoice"),
     *("amount_min", "amount_max", "date_from", "date_to", "invoices", "payments", "history", "cards"),
-    *("lines", "events", "next", "ids", "all", "filter", "attempt", "refused", "source", "amount"),
+    *("lines", "events", "next", "ids", "all", "filter", "attempt", "refused", "source", "amount", "ref"),
 ]
 ODD = [*NOT_AMOUNTS, *NOT_DAYS, *NOT_CHOICES, *WORDS, "", "0", "1"]
 ANYTHING = st.text(st.characters(codec="utf-8"), max_size=60) | st.sampled_from(ODD)

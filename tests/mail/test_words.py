@@ -56,8 +56,8 @@ TRUTHS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "declined": (
         {"status": "declined"},
-        "INV-000017: the payment was declined",
-        "The payment was declined and nothing is owed. No payment has been received.",
+        "INV-000017: the order was not paid",
+        "The order was not paid and nothing is owed. No payment has been received.",
     ),
     "refunded": (
         {"status": "refunded", "refunded": 100},

@@ -295,6 +295,15 @@ def test_an_order_is_not_changed_while_its_page_cannot_be_closed(
     assert Attempt.objects.count() == 1
 
 
+def test_back_on_the_refusal_after_sending_again_it_goes_on_with_what_was_sent(visitor: Visitor) -> None:
+    visitor.orders(DECLINES)
+    refusal = f"{visitor.path}{Submission.objects.get().visit}/"
+    page = visitor.sends()
+    assert REFUSED in visitor.goes_to(refusal)  # the browser's Back button, which asks again
+    assert visitor.sends() == page
+    assert Invoice.objects.filter(status="draft").count() == 1
+
+
 # -- told late, or never
 
 
@@ -378,6 +387,13 @@ def test_money_that_comes_after_the_order_has_ended_is_kept_and_put_before_a_per
     assert (invoice.status, invoice.paid, invoice.overpaid, invoice.balance) == ("declined", 25, 25, 0)
     text = visitor.goes_to(f"{visitor.path}{Submission.objects.get().visit}/")
     assert "Your payment came after the order had ended" in text
+    page = visitor.goes_to(f"/i/{invoice.token}/")
+    assert "$25.00 was paid and has not been returned." in page
+    assert "Nothing was charged" not in page
+    payment = invoice.payments.get()
+    payment.refund(None, amount=payment.amount, route="gateway", reason="", send_receipt=False)
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.paid, invoice.overpaid) == ("declined", 0, 0)
     assert_books_agree()
 
 

@@ -77,6 +77,7 @@ def test_whoever_has_paid_is_thanked_though_the_form_was_closed_meanwhile(
         ({"email": ""}, "E-mail is missing."),
         ({"email": "ada"}, "E-mail “ada” is not an address such as name@example.com."),
         ({"phone": "1\x002"}, "null character"),
+        ({"company": "a\x1bb"}, "cannot be shown; take it out."),
         ({"company": "x" * 201}, "Company has 201 characters; at most 200 fit."),
         ({"quantity": "0"}, "it must be 1 or more."),
         ({"quantity": "6"}, "it must be 5 or less."),
