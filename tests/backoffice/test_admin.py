@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
-from billing.admin import RecordAdmin
+from billing.admin.reading import RecordAdmin
 from billing.models import Invoice, Payment, Product, Series
 from billing.roles import BILLING_MANAGER
 from billing.statuses import InvoiceStatus
