@@ -120,10 +120,10 @@ def test_words_that_cannot_be_found_hold_nobody_else_up(monkeypatch: pytest.Monk
     assert Mail.objects.get().card == second.card
 
 
-def test_it_is_one_of_the_jobs_and_runs_once_a_day() -> None:
+def test_it_is_one_of_the_jobs_and_runs_every_hour() -> None:
     order_on_a_card(1, 2020)
     assert JOBS["tell_of_expiring_cards"](timezone.now(), lambda: True) == {"told": 1}
-    assert PERIODS["tell_of_expiring_cards"] == DAY
+    assert PERIODS["tell_of_expiring_cards"] == timedelta(hours=1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,10 +15,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from billing import tasks
 from billing.models import Job, JobRun
 from billing.models.job import LEASE, JobRunQuerySet, start_of_period
-from billing.tasks import tick
+from billing.tasks import rounds, tick
 from tests.attempts.locks import no_locks
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -39,7 +38,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
         moments.append(now.replace(microsecond=0))
         return Counter()
 
-    monkeypatch.setattr(tasks, "JOBS", {"housekeeping": job})
+    monkeypatch.setattr(rounds, "JOBS", {"housekeeping": job})
     return moments
 
 
@@ -102,7 +101,7 @@ def test_a_job_that_fails_is_left_alone_for_longer_each_time(monkeypatch: pytest
         raise RuntimeError("the disk is full")
 
     for name in ("housekeeping", "send_due_mail"):
-        monkeypatch.setattr(tasks, "JOBS", {name: fails})
+        monkeypatch.setattr(rounds, "JOBS", {name: fails})
         for minutes in range(50):
             tick(NOW + minutes * MINUTE)
         assert tried == [0, 1, 3, 7, 15, 31, 47]
@@ -117,7 +116,7 @@ def test_a_check_that_fails_rests_no_longer_than_its_period(monkeypatch: pytest.
     def fails(now: datetime, proceed: object) -> Any:
         raise ConnectionError("nobody there")
 
-    monkeypatch.setattr(tasks, "JOBS", {"check_gateways": fails})
+    monkeypatch.setattr(rounds, "JOBS", {"check_gateways": fails})
     for minutes in range(40):
         tick(NOW + minutes * MINUTE)
     job = Job.objects.get(name="check_gateways")
