@@ -16,6 +16,7 @@ from billing.gateways.sandbox import clock as desk_clock
 from billing.models import Attempt, Invoice, Order
 from billing.models.attempts.base import AttemptQuerySet
 from billing.models.base import LEASE
+from billing.models.recurring import AGAIN
 from billing.statuses import IN_FLIGHT, AttemptState
 from tests.year import collecting, staff
 from tests.year.calendar import Done, Run
@@ -24,9 +25,12 @@ from tests.year.workers import Workers
 
 NOON = hour(12, 5, tzinfo=UTC)
 """The jobs run at five past: wherever a day begins, it begins at a full hour."""
-A_WHILE_AFTER_A_KILL = LEASE + timedelta(minutes=1)
+AFTER_A_KILL = (LEASE + timedelta(minutes=1), AGAIN + timedelta(minutes=2))
+"""When the jobs run again on the same day: once the claims of the killed have lapsed, and once a charge is
+made again that turned out not to have been made.
+"""
 MOST_AFTERMATHS = 3
-"""How often a day's run is killed at once more, while what an earlier kill has left is done."""
+"""How often, at most; nobody is killed in the last of them."""
 AT_THE_END = (timedelta(minutes=25), *(timedelta(hours=n, minutes=2) for n in (1, 1, 2, 4, 8, 16)))
 """How long after one another the jobs run again after the last day, until no answer is waited for."""
 
@@ -107,12 +111,16 @@ class Year:
         """Let the jobs run until nothing is due, and what a killed worker had claimed too."""
         began = time.monotonic()
         self.story.runs.append(Run(at))
-        for is_last in (*[False] * MOST_AFTERMATHS, True):
-            if not self.workers.run(kills=not is_last):
+        killed = self.workers.run(kills=True)
+        for aftermath in range(MOST_AFTERMATHS):
+            if not killed:
                 break
-            at = max(at + A_WHILE_AFTER_A_KILL, clock.now())
-            desk_clock.move(at)
-            self.story.runs.append(Run(at))
+            killed = False
+            for wait in AFTER_A_KILL:
+                at = max(at + wait, clock.now())
+                desk_clock.move(at)
+                self.story.runs.append(Run(at))
+                killed |= self.workers.run(kills=aftermath < MOST_AFTERMATHS - 1)
         self.story.slowest = max(self.story.slowest, time.monotonic() - began)
 
     def _settle(self) -> None:
