@@ -74,6 +74,8 @@ _ADMINISTRATOR = _MANAGER | {
     "billing.change_series",
     "billing.add_rechargesettings",
     "billing.change_rechargesettings",
+    *(f"billing.{verb}_emailtemplate" for verb in ("view", "add", "change", "delete")),
+    *(f"billing.{verb}_mailsettings" for verb in ("view", "add", "change")),
     "billing.replay_gatewayevent",
     *(f"sandbox.{verb}" for verb in ("view_charge", "change_charge", "view_refund", "view_message")),
     *("sandbox.view_dispute", "sandbox.change_dispute", "sandbox.change_deskclock"),

@@ -20,11 +20,22 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
-from billing import gateways, mail
+from billing import clock, gateways, mail
 from billing.gateways import NoAnswer, NotOurGateway
-from billing.models import Attempt, GatewayEvent, Invoice, Job, Mail, Order, RechargeSchedule
+from billing.models import (
+    Attempt,
+    CardPage,
+    GatewayEvent,
+    Invoice,
+    Job,
+    Mail,
+    Order,
+    RechargeSchedule,
+)
 from billing.models.guard import Refused
+from billing.models.job import DAILY
 from billing.models.mail import MOST_TRIES
+from billing.models.orders import expiring
 from billing.models.orders.billing import BillingFailed
 
 log = logging.getLogger(__name__)
@@ -308,6 +319,42 @@ def end_collections(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Procee
     return counts
 
 
+# -- cards
+
+
+def take_cards(now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always) -> Counter[str]:
+    """Ask the gateways about the pages on which customers replace their cards, in case that a browser never
+    came back; how many brought one.
+    """
+    counts, batch = Counter[str](), Batch(limit, proceed)
+    while batch.goes_on():
+        page = CardPage.objects.claim_next(now)
+        if page is None:
+            break
+        try:
+            counts["stored" if page.ask(at=now) else "waiting"] += 1
+        except Exception:
+            log.exception("The card page %s could not be asked about", page.pk)
+            counts["failed"] += 1
+    return counts
+
+
+def tell_of_expiring_cards(
+    now: datetime, limit: int = MOST_AT_ONCE, *, proceed: Proceed = always
+) -> Counter[str]:
+    """Tell customers of the cards that their orders cannot charge next time; how many."""
+    counts, batch, failed = Counter[str](), Batch(limit, proceed), set[int]()
+    while batch.goes_on():
+        found = expiring.tell_of_next(clock.day_of(now), leave_out=failed)
+        if found is None:
+            break
+        card, was_told = found
+        counts["told" if was_told else "failed"] += 1
+        if not was_told:
+            failed.add(card.pk)
+    return counts
+
+
 # -- all of it
 
 
@@ -332,11 +379,13 @@ JOBS: dict[str, Callable[[datetime, Proceed], Counter[str]]] = {
     "act_on_notices": lambda now, proceed: act_on_notices(now, proceed=proceed),
     "resolve_attempts": lambda now, proceed: ends(resolve_attempts(now, proceed=proceed)),
     "check_gateways": lambda now, proceed: check_gateways(),
+    "take_cards": lambda now, proceed: take_cards(now, proceed=proceed),
     "bill_due_orders": lambda now, proceed: bill_due_orders(now, proceed=proceed),
     "charge_due_invoices": lambda now, proceed: charge_due_invoices(now, proceed=proceed),
     "end_collections": lambda now, proceed: end_collections(now, proceed=proceed),
+    "tell_of_expiring_cards": lambda now, proceed: tell_of_expiring_cards(now, proceed=proceed),
     "send_due_mail": lambda now, proceed: send_due_mail(now, proceed=proceed),
 }
-"""In this order: an order that is billed is charged, and its receipt leaves, with the same tick."""
-PERIODS = {"check_gateways": timedelta(minutes=5)}
+"""In this order: what was replaced or billed is charged, and its receipt leaves, with the same tick."""
+PERIODS = {"check_gateways": timedelta(minutes=5), **DAILY}
 """How far two runs of a job are apart; the others run each time."""

@@ -17,6 +17,7 @@ from billing.views import (
     public,
     purchases,
     records,
+    replacing,
     webhooks,
 )
 
@@ -70,4 +71,6 @@ urlpatterns = [
     path("i/<slug:token>/pdf/", public.public_pdf, name="public_pdf"),
     path("pay/<slug:token>/", public.pay, name="pay"),
     path("pay/<slug:token>/return/", public.pay_return, name="pay_return"),
+    path("card/<slug:token>/", replacing.replace, name="card_replace"),
+    path("card/<slug:token>/return/", replacing.replace_return, name="card_replace_return"),
 ]

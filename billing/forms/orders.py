@@ -178,7 +178,8 @@ class ChangeCardForm(OrderForm):
 
     def _retried(self, card: Card | None) -> str:
         """What becomes of its invoices in Collections, whose retries go on with the order's card."""
-        numbers = ", ".join(str(invoice) for invoice in self.owed if invoice.is_in_collections)
+        retried = [one for one in self.owed if one.is_in_collections and (card or one.order_id)]
+        numbers = ", ".join(map(str, retried))
         if not numbers:
             return ""
         if card is None:
@@ -250,9 +251,15 @@ class CancelForm(OrderForm):
             deed=_now("End %(order)s") % words,
             changes=changes,
             money=str(MONEY_STAYS),
+            mails=self.told,
             undo=_now("A cancelled order cannot be revived; begin a new one instead."),
             warnings=list(self._left(forgives=forgives)),
         )
+
+    @property
+    def told(self) -> list[str]:
+        to = self.order.contact.email
+        return [_now("Notice of the cancellation to %(to)s") % {"to": to}] if to else []
 
     def _left(self, *, forgives: bool) -> list[str]:
         if not self.owed or forgives:

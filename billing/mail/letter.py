@@ -62,14 +62,18 @@ class Letter:
         """
         wording = wording or default(self.kind)
         text = {**self.values, **{name: block.text for name, block in self.blocks.items()}}
-        safe = {name: mark_safe(block.html) for name, block in self.blocks.items()}  # noqa: S308  # our templates made it
-        content = language.render(wording.html, {**self.values, **safe}, escape=True)
-        shell = {"headline": self.values["headline"], "content": mark_safe(content)}  # noqa: S308  # values are escaped
+        content = mark_safe(self.content(wording))  # noqa: S308  # values are escaped
+        shell = {"headline": self.values["headline"], "content": content}
         return Message(
             subject=" ".join(language.render(wording.subject, text, escape=False).split())[:255],
             text=BLANK_LINES.sub("\n\n", language.render(wording.text, text, escape=False)).strip() + "\n",
             html=render_to_string("email/_shell.html", shell),
         )
+
+    def content(self, wording: Wording) -> str:
+        """The HTML part without the shell around it."""
+        safe = {name: mark_safe(block.html) for name, block in self.blocks.items()}  # noqa: S308  # our own templates
+        return language.render(wording.html, {**self.values, **safe}, escape=True)
 
 
 @cache

@@ -394,6 +394,10 @@ class InvoiceBase(models.Model):
     def is_partly_refunded(self) -> bool:
         return self.refunded > 0 and self.paid > 0
 
+    def is_charged_before(self, moment: datetime) -> bool:
+        """Whether the desk charges it by itself by then."""
+        return self.charge_due_at is not None and self.charge_due_at < moment
+
     def is_overdue(self, today: date) -> bool:
         return self.is_owing and self.due_on < today
 

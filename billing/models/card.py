@@ -186,14 +186,18 @@ class Card(models.Model):
         def work() -> Event:
             self._lock(by)
             used_once.refuse_used()
-            type(self).objects.filter(contact_id=self.contact_id, is_default=True).update(is_default=False)
-            self.is_default = True
-            self.save(update_fields=["is_default"])
+            self.become_default()
             return self.note(
                 by, "default_card", _now("%(card)s is now the default card.") % {"card": self}, key
             )
 
         return once(used_once, work)
+
+    def become_default(self) -> None:
+        """Take the place of the default card, in the caller's transaction with the contact locked."""
+        type(self).objects.filter(contact_id=self.contact_id, is_default=True).update(is_default=False)
+        self.is_default = True
+        self.save(update_fields=["is_default"])
 
     def remove(self, by: Actor, *, at: datetime, key: UUID | None = None) -> Event:
         """Take the card off file, here and at the gateway. Raises NotAllowed, NotOffered, AlreadyDone.

@@ -31,7 +31,7 @@ def act_on(gateway: Gateway, notice: Notice, *, at: datetime) -> None:
     """Do what the message asks for. No transaction may be open. Raises what the gateway raises."""
     match notice.kind:
         case NoticeKind.CARD:
-            _hear_of_card_page(gateway, notice.page_ref)
+            _hear_of_card_page(gateway, notice.page_ref, at)
         case NoticeKind.CHARGE:
             if notice.page_ref:
                 _hear_of_page(gateway, notice.page_ref, at)
@@ -49,10 +49,10 @@ def _hear_of_page(gateway: Gateway, page_ref: str, at: datetime) -> None:
         attempt.settle_page(gateway.page_result(page_ref), at)
 
 
-def _hear_of_card_page(gateway: Gateway, page_ref: str) -> None:
+def _hear_of_card_page(gateway: Gateway, page_ref: str, at: datetime) -> None:
     page = CardPage.objects.filter(gateway=gateway.name, page_ref=page_ref).first()
     if page:
-        page.take()
+        page.take(at=at)
 
 
 def _hear_of_charge(gateway: Gateway, ref: str, key: UUID | None, at: datetime) -> None:

@@ -13,6 +13,8 @@ NOTED_EVERY = timedelta(minutes=1)
 """A run with nothing to do is news only so often: a worker goes round every few seconds."""
 STANDS_STILL_AFTER = timedelta(minutes=5)
 LATE_AFTER = timedelta(minutes=10)
+DAILY = {"tell_of_expiring_cards": timedelta(days=1)}
+"""Jobs that rest for longer than that between two runs."""
 VERIFY_BOOKS = "verify_books"
 """Run by hand or by cron, whenever somebody likes: it is never late."""
 
@@ -66,4 +68,4 @@ class Job(models.Model):
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
 
     def is_late(self, at: datetime) -> bool:
-        return at - self.ran_at > LATE_AFTER
+        return at - self.ran_at > LATE_AFTER + DAILY.get(self.name, timedelta(0))

@@ -41,6 +41,10 @@ class MailQuerySet(models.QuerySet["Mail"]):
     def due(self, at: datetime) -> MailQuerySet:
         return self.filter(state=MailState.QUEUED, next_try_at__lte=at).order_by("next_try_at", "id")
 
+    def for_list(self) -> MailQuerySet:
+        """Newest first, without the words."""
+        return self.defer("text", "html").order_by("-id")
+
     def claim_next(self, at: datetime) -> Mail | None:
         """The mail that is due first, for the caller alone to send until the lease ends."""
         with transaction.atomic(durable=True):
@@ -146,6 +150,13 @@ class Mail(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def about(self) -> About:
+        """What it is about; asked for together with the mail where there are several."""
+        about = self.invoice or self.order or self.card
+        assert about is not None  # a constraint of the table
+        return about
 
     def message(self) -> EmailMultiAlternatives:
         """As it goes out. A mail sent twice after a crash carries the same Message-ID both times."""

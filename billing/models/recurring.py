@@ -109,10 +109,15 @@ class Recurring(Retrying, Editing):
             else:
                 self.store("charge_due_at")
 
+    @property
+    def can_be_collected(self) -> bool:
+        """Whether it is one that the desk charges by itself: an order's, or any that is in Collections."""
+        return self.order_id is not None or self.is_in_collections
+
     def is_by_itself(self, attempt: Attempt) -> bool:
         """Whether the desk started the attempt, not a member of staff, nor the customer on a page."""
         by_nobody = attempt.started_by_id is None and not attempt.page_ref
-        return by_nobody and (self.order_id is not None or self.is_in_collections)
+        return by_nobody and self.can_be_collected
 
     def charge_again(self, attempt: Attempt, *, at: datetime) -> None:
         """Put down when to charge again what the desk did not manage to, for the caller to save.

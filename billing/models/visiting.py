@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -56,6 +56,16 @@ def refused_until(declines: Sequence[datetime]) -> datetime | None:
         if last - first <= HOUR
     ]
     return max(ends, default=None)
+
+
+def too_many(sources: Iterable[Sequence[datetime]], sentence: str, at: datetime) -> TooManyDeclines | None:
+    """The refusal while any of the ``sources`` closes the page; ``sentence`` says until what ``time``."""
+    ends = [refused_until(declines) for declines in sources]
+    until = max((end for end in ends if end and end > at), default=None)
+    if until is None:
+        return None
+    time = time_format(timezone.localtime(until), "H:i e")
+    return TooManyDeclines(sentence % {"time": time}, until=until)
 
 
 def _ago(moment: datetime, at: datetime) -> str:
@@ -209,13 +219,9 @@ class Visiting(InvoiceBase):
         sources = [declines.filter(invoice_id=self.pk)]
         if opened_from:
             sources.append(declines.filter(opened_from=opened_from))
-        ends = [refused_until([one.settled_at for one in source if one.settled_at]) for source in sources]
-        until = max((end for end in ends if end and end > at), default=None)
-        if until is None:
-            return None
         sentence = _now(
             "Five payments were declined here within an hour. To keep cards from being tried out, this page"
             " takes no payment before %(time)s. Please come back then."
         )
-        time = time_format(timezone.localtime(until), "H:i e")
-        return TooManyDeclines(sentence % {"time": time}, until=until)
+        moments = [[one.settled_at for one in source if one.settled_at] for source in sources]
+        return too_many(moments, sentence, at)

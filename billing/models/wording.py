@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from billing import clock
-from billing.mail import Letter, Message
+from billing.mail import Letter, Message, Wording, checking
 from billing.roles import BILLING_MANAGER
 from billing.statuses import MailKind
+
+log = logging.getLogger(__name__)
 
 
 class MailSettings(models.Model):
@@ -69,7 +73,9 @@ class EmailTemplate(models.Model):
     subject = models.CharField(_("subject"), max_length=500)
     text = models.TextField(_("text"))
     html = models.TextField(_("HTML"))
-    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     changed_at = models.DateTimeField(_("changed"), default=clock.now, editable=False)
     error = models.CharField(_("error"), max_length=500, blank=True, editable=False)
     failed_at = models.DateTimeField(_("failed"), null=True, editable=False)
@@ -87,7 +93,38 @@ class EmailTemplate(models.Model):
         self.changed_at = clock.now()
         super().save(*args, **kwargs)
 
+    @property
+    def wording(self) -> Wording:
+        return Wording(self.subject, self.text, self.html)
+
+    def clean(self) -> None:
+        """Raise ValidationError, for each part, with what keeps it from being used."""
+        if self.kind not in MailKind.values:
+            return  # the field says so
+        found = checking.problems(MailKind(self.kind), self.wording)
+        if found:
+            raise ValidationError(found)
+        self.error, self.failed_at = "", None
+
+    def note_failure(self, words: str) -> None:
+        """Put it before a person, once, in the caller's transaction."""
+        mine = type(self).objects.filter(pk=self.pk).exclude(error=words[:500])
+        mine.update(error=words[:500], failed_at=clock.now())
+
 
 def on_paper(letter: Letter) -> Message:
-    """The letter in the words that hold now."""
+    """The letter in the words that hold now: those of the back office, unless they cannot be used."""
+    template = EmailTemplate.objects.filter(kind=letter.kind).first()
+    if template is None:
+        return letter.write()
+    try:
+        found = checking.problems(letter.kind, template.wording)
+        if not found:
+            return letter.write(template.wording)
+        words = " ".join(sentence for sentences in found.values() for sentence in sentences)
+    except Exception as error:
+        log.exception("The e-mail template “%s” failed", template)
+        words = f"{type(error).__name__}: {error}"
+    log.error("The default took the place of the e-mail template “%s”: %s", template, words)
+    template.note_failure(words)
     return letter.write()

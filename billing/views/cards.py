@@ -71,7 +71,7 @@ def come_back(request: DeskRequest, pk: int, key: uuid.UUID) -> HttpResponse:
     if typed_for != pk or page is None:
         return redirect(home)
     try:
-        card = page.take()
+        card = page.take(at=clock.now())
     except Refused as refusal:
         return refused(request, str(refusal), status=409, back=back)
     except Exception as error:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from billing import clock, gateways, mail
-from billing.models import Attempt, GatewayEvent, Job, Mail
+from billing.models import Attempt, EmailTemplate, GatewayEvent, Job, Mail
 from billing.models.job import VERIFY_BOOKS
 from billing.statuses import MailState
 from billing.views.access import DeskRequest, desk
@@ -43,6 +43,7 @@ def health(request: DeskRequest) -> HttpResponse:
         "gateways_checked_at": checked.ran_at if checked else None,
         "queues": [_mails(now), _attempts(now), _notices(now)],
         "mail_server": mail.has_server(),
+        "templates": EmailTemplate.objects.exclude(error="").order_by("kind"),
     }
     return render(request, "billing/health.html", context)
 

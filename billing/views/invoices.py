@@ -32,7 +32,7 @@ def invoice(request: DeskRequest, pk: int) -> HttpResponse:
         "payments": section("payments", found.payments.for_list(), request.GET),
         "attempts": attempts,
         "has_overdue": any(attempt.is_due(now) for attempt in attempts),
-        "mails": found.mails.order_by("-id").defer("text", "html")[:LATEST],
+        "mails": found.mails.for_list()[:LATEST],
         "events": section("events", found.events.for_timeline(), request.GET),
         "actions": found.available_actions(request.user),
         "stay": found.stay(),
@@ -56,8 +56,17 @@ def ask_overdue(request: DeskRequest, pk: int) -> HttpResponse:
 @desk("billing.view_mail")
 def mail(request: DeskRequest, pk: int) -> HttpResponse:
     """A mail as it was written, and what became of it."""
-    found = get_object_or_404(Mail.objects.select_related("invoice", "contact"), pk=pk)
-    return render(request, "billing/mail.html", {"mail": found, "invoice": found.invoice})
+    found = get_object_or_404(Mail.objects.select_related("invoice", "order", "card", "contact"), pk=pk)
+    return render(request, "billing/mail.html", {"mail": found, "place": _place_of(found)})
+
+
+def _place_of(mail: Mail) -> str:
+    """The page of what the mail is about; cards stand on the tab of their contact."""
+    if mail.invoice_id:
+        return reverse("billing:invoice", args=[mail.invoice_id]) + "#mails"
+    if mail.order_id:
+        return reverse("billing:order", args=[mail.order_id]) + "#mails"
+    return reverse("billing:purchases", args=[mail.contact_id]) + "#cards"
 
 
 @require_POST

@@ -17,6 +17,7 @@ from billing.models import Order, RechargeSettings
 from billing.views.access import DeskRequest, desk
 from billing.views.act import dialog
 from billing.views.answers import came_from
+from billing.views.invoices import LATEST
 from billing.views.paging import section
 from contacts.models import Contact
 
@@ -46,6 +47,7 @@ def order(request: DeskRequest, pk: int) -> HttpResponse:
         "upcoming": found.upcoming(lines, today),
         "invoices": section("invoices", found.asked().for_list(), request.GET),
         "today": today,
+        "mails": found.mails_about()[:LATEST],
         "events": section("events", found.events.for_timeline(), request.GET),
     }
     return render(request, "billing/orders/order.html", context)

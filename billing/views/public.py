@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -22,28 +23,45 @@ from billing.models.visiting import TooManyDeclines
 from billing.statuses import AttemptState, InvoiceStatus
 from billing.views.client import client_of
 
+T = TypeVar("T")
+Page = Callable[[HttpRequest, str], HttpResponse]
 
-def by_link(
-    view: Callable[[HttpRequest, Invoice], HttpResponse],
-) -> Callable[[HttpRequest, str], HttpResponse]:
-    """A customer's page, stored and listed nowhere.
 
-    A draft's link and one that never was are answered alike. The referrer policy stays ``same-origin``:
-    under ``no-referrer`` a browser sends ``Origin: null`` with its forms, which the CSRF check refuses.
+def by_link(find: Callable[[str], T | None]) -> Callable[[Callable[[HttpRequest, T], HttpResponse]], Page]:
+    """A customer's page about what the link's secret finds, stored and listed nowhere.
+
+    The referrer policy stays ``same-origin``: under ``no-referrer`` a browser sends ``Origin: null`` with its
+    forms, which the CSRF check refuses.
     """
 
-    @never_cache
-    @functools.wraps(view)
-    def page(request: HttpRequest, token: str) -> HttpResponse:
-        found = Invoice.objects.exclude(status=InvoiceStatus.DRAFT).select_related("contact")
-        invoice = found.filter(token=token).first()
-        if invoice is None:
-            raise Http404
-        response = view(request, invoice)
-        response["X-Robots-Tag"] = "noindex, nofollow"
-        return response
+    def wrap(view: Callable[[HttpRequest, T], HttpResponse]) -> Page:
+        @never_cache
+        @functools.wraps(view)
+        def page(request: HttpRequest, token: str) -> HttpResponse:
+            found = find(token)
+            if found is None:
+                raise Http404
+            response = view(request, found)
+            response["X-Robots-Tag"] = "noindex, nofollow"
+            return response
 
-    return page
+        return page
+
+    return wrap
+
+
+def _invoice_of(token: str) -> Invoice | None:
+    """A draft's link and one that never was are answered alike."""
+    issued = Invoice.objects.exclude(status=InvoiceStatus.DRAFT).select_related("contact")
+    return issued.filter(token=token).first()
+
+
+def say_when(response: HttpResponse, refusal: Refused | None) -> HttpResponse:
+    """Let a page that is closed for a while say until when (429)."""
+    if isinstance(refusal, TooManyDeclines):
+        response.status_code = 429
+        response["Retry-After"] = str(math.ceil((refusal.until - clock.now()).total_seconds()))
+    return response
 
 
 def note(request: HttpRequest, invoice: Invoice, action: str) -> None:
@@ -53,7 +71,7 @@ def note(request: HttpRequest, invoice: Invoice, action: str) -> None:
 
 
 @require_safe
-@by_link
+@by_link(_invoice_of)
 def public_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     note(request, invoice, "invoice_opened")
     paper = documents.document(invoice, today=clock.today())
@@ -61,7 +79,7 @@ def public_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
 
 
 @require_safe
-@by_link
+@by_link(_invoice_of)
 def public_pdf(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     note(request, invoice, "invoice_opened")
     paper = documents.document(invoice, today=clock.today())
@@ -75,7 +93,7 @@ def public_pdf(request: HttpRequest, invoice: Invoice) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@by_link
+@by_link(_invoice_of)
 def pay(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     """One button that leads to the gateway's own page: a card's number is never typed here."""
     client = client_of(request)
@@ -112,15 +130,11 @@ def _pay_page(
         "takes_money": closed is None,
         "begun": begun,
     }
-    response = render(request, "public/pay.html", context, status=409 if refusal else 200)
-    if isinstance(closed, TooManyDeclines):
-        response.status_code = 429
-        response["Retry-After"] = str(math.ceil((closed.until - now).total_seconds()))
-    return response
+    return say_when(render(request, "public/pay.html", context, status=409 if refusal else 200), closed)
 
 
 @require_safe
-@by_link
+@by_link(_invoice_of)
 def pay_return(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     """How the payment ended, as the gateway says. The address only names which payment is meant."""
     attempt = _attempt_of(invoice, request.GET.get("attempt", ""))

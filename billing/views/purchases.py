@@ -13,8 +13,9 @@ from django.views.decorators.http import require_safe
 
 from billing import clock
 from billing.actions import ACTIONS
-from billing.models import Attempt, Card, Event, Invoice, InvoiceLine, Order, Payment
+from billing.models import Attempt, Card, Event, Invoice, InvoiceLine, Mail, Order, Payment
 from billing.views.access import DeskRequest, desk
+from billing.views.invoices import LATEST
 from billing.views.paging import Section, newest, section
 from contacts.models import Contact
 
@@ -96,4 +97,6 @@ def purchases(request: DeskRequest, pk: int) -> HttpResponse:
 def contact_timeline(request: DeskRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact, pk=pk)
     events = section("page", Event.objects.filter(contact=contact).for_timeline(), request.GET)
-    return render(request, "billing/timeline.html", {"contact": contact, "events": events})
+    mails = Mail.objects.filter(contact=contact).for_list().select_related("invoice", "order", "card")
+    context = {"contact": contact, "events": events, "mails": mails[:LATEST]}
+    return render(request, "billing/timeline.html", context)

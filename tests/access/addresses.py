@@ -134,7 +134,7 @@ class World:
         return {
             "pk": str(record.pk) if record else "",
             "key": str(UUID(int=7)),
-            "token": self.invoice.token,
+            "token": self.order.token if address.route.startswith("card/") else self.invoice.token,
             "ref": self.page,
             "gateway": "sandbox",
             "action": "cancel" if address.name == "billing:order_act" else "void",

@@ -17,6 +17,8 @@ from billing.tasks import act_on_notices, tick
 from tests.browser.hands import dialog, page_of, press, press_deed, tab
 from tests.browser.stress import contact, invoice, invoice_with_everything, order
 from tests.factories import (
+    APPROVES,
+    DECLINES,
     CardFactory,
     ContactFactory,
     InvoiceFactory,
@@ -121,6 +123,19 @@ def invoice_page(desk: Page) -> None:
 @place("invoice")
 def draft_page(desk: Page) -> None:
     desk.goto(page_of(invoice(status=InvoiceStatus.DRAFT)))
+
+
+@place("invoice")
+def in_collections(desk: Page) -> None:
+    """Behind the question with which card it is retried now."""
+    made = invoice()
+    for number in (DECLINES, APPROVES, DECLINES):
+        card = CardFactory.create(contact=made.contact, number=number)
+    made.pay(None, source=card, amount=made.balance)
+    made.run_collections(None)
+    desk.goto(page_of(made))
+    desk.get_by_role("link", name="Retry now").click()
+    expect(dialog(desk)).to_be_visible()
 
 
 @place("invoice")
@@ -301,6 +316,11 @@ def public_invoice(desk: Page) -> None:
 @place("customers")
 def pay_page(desk: Page) -> None:
     desk.goto(f"/pay/{invoice().token}/")
+
+
+@place("customers")
+def card_page(desk: Page) -> None:
+    desk.goto(f"/card/{order(status=OrderStatus.PAST_DUE).token}/")
 
 
 @place("customers")

@@ -79,7 +79,8 @@ def test_the_dates_are_those_of_the_settings_at_the_time_of_entering(clock: Cloc
     change_settings(every_days=7, for_days=21)
     invoice, _card = collected_by_hand()
     change_settings(every_days=1, at_the_end=AtTheEnd.STAY, most_retries=1)
-    clock.work_daily(22)
+    for days in (3, 4, 7, 7, 1):
+        clock.work(days=days)
     assert tried_on(invoice) == ["03-31", "04-07", "04-14", "04-21"]
     assert fresh(invoice).status == InvoiceStatus.WRITTEN_OFF
 
@@ -137,7 +138,8 @@ def test_whatever_leads_out_of_collections_ends_the_retries(clock: Clock, deed: 
         deed, "open"
     )
     assert (schedule_of(invoice).left_as, fresh(invoice).charge_due_at) == (left, None)
-    clock.work_daily(8)
+    for days in (3, 3):
+        clock.work(days=days)
     assert tried_on(invoice) == ["03-31"]
     assert_books_agree()
 
@@ -181,7 +183,8 @@ def test_after_the_last_retry_the_settings_write_it_off_as_anybody_would(clock: 
     manager = UserFactory.create(role="Billing manager", email="boss@example.com")
     change_settings(every_days=3, for_days=9)
     invoice = declined_order(clock)
-    clock.work_daily(8)
+    for days in (3, 3, 2):
+        clock.work(days=days)
     assert fresh(invoice).status == InvoiceStatus.COLLECTIONS
     clock.work(days=1)
     now = fresh(invoice)
@@ -199,7 +202,8 @@ def test_after_the_last_retry_the_settings_write_it_off_as_anybody_would(clock: 
 def test_the_settings_may_leave_it_in_collections_and_say_so_once(clock: Clock) -> None:
     change_settings(at_the_end=AtTheEnd.STAY, for_days=6)
     invoice, _card = collected_by_hand()
-    clock.work_daily(30)
+    for days in (3, 3, 1, 23):
+        clock.work(days=days)
     now, schedule = fresh(invoice), schedule_of(invoice)
     assert (now.status, now.balance, now.charge_due_at) == (InvoiceStatus.COLLECTIONS, 100, None)
     assert (schedule.stopped, schedule.end_due_at) == (Stopped.OVER, None)
@@ -212,7 +216,8 @@ def test_the_settings_may_leave_it_in_collections_and_say_so_once(clock: Clock) 
 def test_no_more_retries_are_made_than_the_settings_allow(clock: Clock) -> None:
     change_settings(most_retries=2)
     invoice, _card = collected_by_hand()
-    clock.work_daily(10)
+    for days in (3, 3, 4):
+        clock.work(days=days)
     assert tried_on(invoice) == ["03-31", "04-03", "04-06"]
     assert fresh(invoice).status == InvoiceStatus.WRITTEN_OFF
 
@@ -244,7 +249,8 @@ def test_a_hard_decline_stops_the_retries_and_the_end_comes_all_the_same(clock: 
     assert "What is owed is written off on 29 Jun 2026." in entered
     assert f"Also on file: {other}, charged only if somebody chooses it." in entered
     assert (fresh(invoice).charge_due_at, schedule_of(invoice).stopped) == (None, Stopped.HARD)
-    clock.work_daily(89)
+    for days in (3, 3, 83):
+        clock.work(days=days)
     assert (tried_on(invoice), fresh(invoice).status) == (["03-31"], InvoiceStatus.COLLECTIONS)
     clock.work(days=1)
     assert fresh(invoice).status == InvoiceStatus.WRITTEN_OFF
@@ -398,6 +404,19 @@ def test_an_order_that_is_given_another_card_is_retried_with_it_now_or_on_the_ne
     order.change_card(None, card=None, charge_now=True)
     assert (fresh(invoice).charge_due_at, schedule_of(invoice).stopped) == (None, Stopped.NO_CARD)
     order.change_card(None, card=card, charge_now=True)
+    clock.work()
+    assert (moved(), fresh(invoice).status) == ([(30, 0)], InvoiceStatus.CLOSED)
+    assert_books_agree()
+
+
+def test_a_card_that_the_customer_stores_in_its_place_is_charged_at_once(clock: Clock) -> None:
+    invoice = declined_order(clock, STOLEN)
+    details = SandboxGateway().store_card(
+        "5555555555554444", exp_month=12, exp_year=2040, today=clock.now.date()
+    )
+    with transaction.atomic():
+        Order.objects.get().take_new_card(details, gateway="sandbox")
+    assert schedule_of(invoice).card == Order.objects.get().card
     clock.work()
     assert (moved(), fresh(invoice).status) == ([(30, 0)], InvoiceStatus.CLOSED)
     assert_books_agree()

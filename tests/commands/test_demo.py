@@ -19,7 +19,7 @@ from billing import books
 from billing.management.seeding import company, staff
 from billing.models import Attempt, Card, Dispute, Event, GatewayEvent, Invoice, Mail, Payment, UnmatchedMoney
 from billing.roles import ROLES
-from billing.statuses import AttemptState, DisputeState, InvoiceStatus
+from billing.statuses import AttemptState, DisputeState, InvoiceStatus, MailKind
 from contacts.models import Contact
 from tests.factories import ContactFactory
 
@@ -65,6 +65,8 @@ def test_everything_can_be_seen_somewhere(ada: Contact) -> None:
     assert any(card.has_expired for card in ada.cards.all())
     in_flight = Attempt.objects.in_flight().order_by("state").values_list("state", flat=True)
     assert list(in_flight) == [AttemptState.NEEDS_ACTION, AttemptState.UNKNOWN, AttemptState.UNKNOWN]
+    assert set(Mail.objects.values_list("kind", flat=True)) == set(MailKind)
+    assert Event.objects.filter(action="replace_card").count() == 1
     names = Contact.objects.values_list("name", flat=True)
     assert any("\u0600" <= name[0] <= "\u06ff" for name in names)
     assert any("🐝" in name for name in names)

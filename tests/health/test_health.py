@@ -96,6 +96,7 @@ def test_gateways_are_asked_every_five_minutes_and_other_jobs_each_time(
     for minutes in range(11):
         tick(now + minutes * MINUTE)
     assert ran.pop("check_gateways") == 3
+    assert ran.pop("tell_of_expiring_cards") == 1
     assert set(ran.values()) == {11}
 
 
@@ -153,3 +154,11 @@ def test_the_page_takes_as_many_queries_however_much_waits(django_assert_max_num
     client.get("/health/")
     with django_assert_max_num_queries(12):
         client.get("/health/")
+
+
+def test_a_job_that_rests_for_a_day_is_late_after_a_day() -> None:
+    now = timezone.now()
+    daily = Job(name="tell_of_expiring_cards", ran_at=now - timedelta(hours=24))
+    assert not daily.is_late(now)
+    assert daily.is_late(now + timedelta(minutes=11))
+    assert Job(name="send_due_mail", ran_at=now - timedelta(minutes=11)).is_late(now)

@@ -18,9 +18,9 @@ NEXT = date(2026, 4, 3)
 
 
 def declined(invoice: Invoice) -> Attempt:
-    """Of a charge of all that is owed."""
+    """Of a charge by an agent: about those that the desk makes by itself it writes by itself."""
     card = CardFactory.create(contact=invoice.contact, number=DECLINES)
-    attempt = invoice.pay(None, source=card, amount=invoice.balance).attempt
+    attempt = invoice.pay(UserFactory.create(role="Support"), source=card, amount=invoice.balance).attempt
     assert attempt is not None
     return attempt
 

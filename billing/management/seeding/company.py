@@ -80,6 +80,7 @@ def stolen(teller: Teller, contact: Contact) -> Story:
     invoice.run_collections(teller.support)
     yield 20
     invoice.write_off(teller.manager, reason="Nobody under this address")
+    teller.write(invoice, invoice.queue_written_off_notice)
 
 
 def insufficient(teller: Teller, contact: Contact) -> Story:

@@ -6,11 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 from billing import clock
-from billing.management.seeding.teller import APPROVES, INSUFFICIENT, MASTERCARD, Story, Teller
+from billing.management.seeding.teller import APPROVES, DECLINES, INSUFFICIENT, MASTERCARD, Story, Teller
 from billing.models import Card, LineInput, Order, Product, TaxRate
 from billing.models.terms import OrderTerms
 from billing.statuses import OrderKind, PastDue
-from billing.tasks import bill_due_orders, charge_due_invoices, end_collections
+from billing.tasks import (
+    bill_due_orders,
+    charge_due_invoices,
+    end_collections,
+    tell_of_expiring_cards,
+)
 from contacts.models import Contact
 
 LONGEST = 400
@@ -61,6 +66,8 @@ def worker() -> Story:
         bill_due_orders(clock.now())
         charge_due_invoices(clock.now())
         end_collections(clock.now())
+        if days_ago % 10 == 0:  # a worker asks every day, and mostly there is nothing to tell
+            tell_of_expiring_cards(clock.now())
 
 
 def member(teller: Teller, contact: Contact) -> Story:
@@ -95,6 +102,26 @@ def declined(teller: Teller, contact: Contact) -> Story:
     yield 40
     order.refresh_from_db()
     order.change_card(teller.support, card=teller.card(contact, INSUFFICIENT), charge_now=False)
+
+
+def replaced(teller: Teller, contact: Contact) -> Story:
+    """A card that failed, until the customer followed the link and stored another one."""
+    yield 100
+    order = _begun(teller, contact, "CLU-MO", teller.card(contact, DECLINES))
+    yield 99
+    invoice = order.invoices.get()
+    teller.tell_of_failure(invoice)
+    yield 97
+    order.refresh_from_db()
+    teller.store_card(order, APPROVES)
+    yield 96
+    teller.write(invoice, invoice.queue_recovered)
+
+
+def expiring(teller: Teller, contact: Contact) -> Story:
+    """A card that the next payment cannot be charged to."""
+    yield 10
+    _begun(teller, contact, "CLU-MO", teller.card(contact, APPROVES, years=0))
 
 
 def left(teller: Teller, contact: Contact) -> Story:
@@ -142,5 +169,7 @@ STORIES = {
     "Bloom & Bee 🐝": left,
     "O'Brien & Sons": by_transfer,
     "Renée D'Été": yearly,
+    "Ines Carvalho": replaced,
+    "Tom Okafor": expiring,
 }
 """By the name of the customer."""

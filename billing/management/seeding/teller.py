@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -18,9 +18,23 @@ from django.utils import timezone
 from django.utils.translation import gettext as _now
 
 from billing import clock, money
+from billing.gateways.sandbox import pages
 from billing.gateways.sandbox.gateway import SandboxGateway
+from billing.gateways.sandbox.numbers import read_card, read_number
 from billing.management.seeding.catalogue import WORTH
-from billing.models import Attempt, Card, GatewayEvent, Header, Invoice, LineInput, Payment, Product, Series
+from billing.models import (
+    Attempt,
+    Card,
+    CardPage,
+    GatewayEvent,
+    Header,
+    Invoice,
+    LineInput,
+    Payment,
+    Product,
+    Series,
+)
+from billing.models import Order as Subscription
 from billing.models.guard import Deed, tell
 from billing.money import ZERO
 from billing.statuses import (
@@ -170,6 +184,28 @@ class Teller:
         """``amount``: all that was paid unless given."""
         given = Decimal(amount) if amount else invoice.paid
         invoice.refund(self.manager, amount=given, route=route, reason=reason, send_receipt=True)
+
+    def write(self, invoice: Invoice, queue: Callable[[], None]) -> None:
+        """Let the desk write a mail that it writes by itself."""
+        with transaction.atomic():
+            invoice.lock()
+            queue()
+
+    def tell_of_failure(self, invoice: Invoice) -> None:
+        attempt = invoice.attempts.latest("id")
+        again = clock.today() + timedelta(days=3)
+        self.write(invoice, lambda: invoice.queue_payment_failed(attempt, next_try_on=again, first=True))
+
+    def store_card(self, order: Subscription, number: str) -> None:
+        """As the customer does by the link: open the page, type a card at the gateway, come back."""
+        now = clock.now()
+        order.note_card_page_opened(at=now)
+        home = f"/card/{order.token}/"
+        CardPage.open_for(order, return_url=home, cancel_url=home, opened_from="", at=now)
+        page = order.card_pages.get(ended_at=None)
+        typed = read_card(read_number(number), exp_month=now.month, exp_year=now.year + 3, today=now.date())
+        pages.take_card(page.page_ref, typed, now=now)
+        page.take(at=now)
 
     def hear(self) -> None:
         """Let the desk act on what the gateway tells."""

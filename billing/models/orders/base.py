@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from billing.models.attempt import Attempt
+    from billing.models.card_page import CardPage
     from billing.models.event import Event
     from billing.models.line import InvoiceLine
+    from billing.models.mail import Mail
     from billing.models.orders.line import OrderLine
     from billing.models.orders.order import Order
 
@@ -124,6 +126,8 @@ class OrderBase(Recurs):
     if TYPE_CHECKING:
         lines: RelatedManager[OrderLine]
         invoices: RelatedManager[Invoice]
+        mails: RelatedManager[Mail]
+        card_pages: RelatedManager[CardPage]
         events: RelatedManager[Event]
         contact_id: int
         card_id: int | None

@@ -9,16 +9,17 @@ from django.utils.translation import gettext_lazy as _
 from billing.actions import ORDER_PERMISSIONS, RUNNING, UNENDED
 from billing.models.orders.base import OrderQuerySet
 from billing.models.orders.billing import Billing
-from billing.models.orders.steering import Steering
+from billing.models.orders.replacing import Replacing
 from billing.models.terms import constraints_of
 from billing.statuses import Missed, OrderKind, OrderStatus
 
 
-class Order(Billing, Steering):
+class Order(Billing, Replacing):
     """A subscription or a payment plan.
 
     Columns and questions: ``base``; its calendar: ``planning``; how it comes into being: ``starting``; its
-    invoices: ``billing following``; what staff do to it: ``steering``.
+    invoices: ``billing following``; what staff do to it: ``steering``; how its customer replaces the card:
+    ``replacing``.
     """
 
     objects = OrderQuerySet.as_manager()

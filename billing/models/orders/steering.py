@@ -112,9 +112,9 @@ class Steering(Starting):
         """
         now, charged = clock.now(), []
         for invoice in self.owed():
-            invoice.collect_from(card, at=now)
-            can_be = not invoice.awaiting_gateway and (invoice.order_id or invoice.is_in_collections)
-            if charge_now and card and can_be:
+            if card or invoice.order_id:  # the one that started the order keeps the card that it was tried on
+                invoice.collect_from(card, at=now)
+            if charge_now and card and invoice.can_be_collected and not invoice.awaiting_gateway:
                 invoice.charge_due_at = now
                 charged.append(invoice)
             if invoice.is_in_collections or invoice in charged:
