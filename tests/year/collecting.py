@@ -67,14 +67,20 @@ def run_on(day: date, runs: Sequence[Run]) -> date | None:
 
 
 def found(schedule: RechargeSchedule) -> Stay:
+    """A charge that a kill kept from being made counts too: it is made once more on the same day, unless
+    that is the last one.
+    """
     retries = Attempt.objects.filter(
-        invoice=schedule.invoice, state=AttemptState.DECLINED, started_at__gt=schedule.entered_at
+        invoice=schedule.invoice,
+        state__in=[AttemptState.DECLINED, AttemptState.NOT_CHARGED],
+        started_at__gt=schedule.entered_at,
     )
-    days = retries.order_by("started_at").values_list("started_at", flat=True)
+    moments = retries.order_by("started_at").values_list("started_at", flat=True)
+    days = dict.fromkeys(each.date() for each in moments)
     written_off = schedule.left_at if schedule.left_as == InvoiceStatus.WRITTEN_OFF else None
     return Stay(
         Terms(schedule.every_days, schedule.for_days, schedule.most_retries),
-        tuple(each.date() for each in days),
+        tuple(days),
         written_off.date() if written_off else None,
     )
 

@@ -16,6 +16,7 @@ from billing.gateways.sandbox import clock as desk_clock
 from billing.models import Attempt, Invoice, Order
 from billing.models.attempts.base import AttemptQuerySet
 from billing.models.base import LEASE
+from billing.models.recurring import AGAIN
 from billing.statuses import IN_FLIGHT, AttemptState
 from tests.year import collecting, staff
 from tests.year.calendar import Done, Run
@@ -24,9 +25,14 @@ from tests.year.workers import Workers
 
 NOON = hour(12, 5, tzinfo=UTC)
 """The jobs run at five past: wherever a day begins, it begins at a full hour."""
-A_WHILE_AFTER_A_KILL = LEASE + timedelta(minutes=1)
-AT_THE_END = (timedelta(minutes=25), *(timedelta(hours=n, minutes=27) for n in (1, 2, 4, 8, 16, 32)))
-"""How long after noon of the last day the jobs run again, until no answer is waited for."""
+AFTER_A_KILL = (LEASE + timedelta(minutes=1), AGAIN + timedelta(minutes=2))
+"""When the jobs run again on the same day: once the claims of the killed have lapsed, and once a charge is
+made again that turned out not to have been made.
+"""
+MOST_AFTERMATHS = 3
+"""How often, at most; nobody is killed in the last of them."""
+AT_THE_END = (timedelta(minutes=25), *(timedelta(hours=n, minutes=2) for n in (1, 1, 2, 4, 8, 16)))
+"""How long after one another the jobs run again after the last day, until no answer is waited for."""
 
 
 def first_day(today: date) -> date:
@@ -35,10 +41,6 @@ def first_day(today: date) -> date:
     while (year + 1) % 4:
         year += 1
     return date(year, 3, 5)
-
-
-_Fates = defaultdict[int, list[tuple[Sale, Fate]]]
-_Sales = defaultdict[int, list[Sale]]
 
 
 @dataclass(slots=True)
@@ -60,11 +62,11 @@ class Story:
 class Year:
     def __init__(self, sales: Sequence[Sale], workers: Workers, first: date, days: int) -> None:
         self.workers, self.first, self.days, self.story = workers, first, days, Story()
-        self._fates, self._sold_on = _Fates(list), _Sales(list)
+        self._fates = defaultdict[int, list[tuple[Sale, Fate]]](list)
+        self._sold_on = defaultdict[int, list[Sale]](list)
         for sale in sales:
             for fate in sale.fates:
                 self._fates[fate.day].append((sale, fate))
-        for sale in sales:
             self._sold_on[(sale.first_on - first).days if sale.by_invoice else 0].append(sale)
 
     def pass_by(self) -> None:
@@ -109,19 +111,25 @@ class Year:
         """Let the jobs run until nothing is due, and what a killed worker had claimed too."""
         began = time.monotonic()
         self.story.runs.append(Run(at))
-        later = at
-        while self.workers.run():
-            later += A_WHILE_AFTER_A_KILL
-            desk_clock.move(max(later, clock.now()))
+        killed = self.workers.run(kills=True)
+        for aftermath in range(MOST_AFTERMATHS):
+            if not killed:
+                break
+            killed = False
+            for wait in AFTER_A_KILL:
+                at = max(at + wait, clock.now())
+                desk_clock.move(at)
+                self.story.runs.append(Run(at))
+                killed |= self.workers.run(kills=aftermath < MOST_AFTERMATHS - 1)
         self.story.slowest = max(self.story.slowest, time.monotonic() - began)
 
     def _settle(self) -> None:
-        noon = self.noon(self.days)
         for wait in AT_THE_END:
             if not still_waiting().exists() and not Invoice.objects.exclude(charge_due_at=None).exists():
                 return
-            desk_clock.move(noon + wait)
-            self._run(noon + wait)
+            at = clock.now() + wait
+            desk_clock.move(at)
+            self._run(at)
 
 
 def still_waiting() -> AttemptQuerySet:

@@ -77,9 +77,7 @@ def noons(first: date, days: int, *, without: range = range(0)) -> list[Run | Do
 
 
 def test_a_few_orders_live_through_forty_days_with_workers_that_are_killed() -> None:
-    code, said = year(
-        "--orders", "12", "--days", "40", "--workers", "2", "--kill-every", "0.7", "--seed", "6"
-    )
+    code, said = year("--orders", "12", "--days", "40", "--workers", "2", "--kill-every", "1", "--seed", "6")
     assert code == 0, said
     row = re.search(r"^all +(\d+) +(\d+) +(\d+)$", said, re.MULTILINE)
     assert row, said

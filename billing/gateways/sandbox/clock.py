@@ -76,8 +76,8 @@ def _keep(known: timedelta) -> timedelta:
 
 
 def move(to: datetime) -> None:
-    """Let it be that moment at the desk. One that it has been moved to before, and has not gone beyond by
-    another move, is where the clock is already: several may move it there together. Raises ClockRefused.
+    """Let it be that moment at the desk. Several may move it there together: the moment that it was moved to
+    last, and those that have gone by since, are where it is already. Raises ClockRefused.
     """
     if why_not := refusal():
         raise ClockRefused(why_not)
