@@ -19,7 +19,8 @@ from typing import Any, NoReturn
 
 from billing import clock
 from billing.gateways.sandbox import clock as desk_clock
-from billing.tasks import PERIODS, tick
+from billing.models.job import PERIODS
+from billing.tasks import tick
 from tests.crash.forks import fork
 from tests.mortal import die_with_parent
 
