@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from billing import clock
 from billing.models.coupons.discount import Discount
 from billing.models.editing import totals_of
 from billing.models.guard import Invalid, NotOffered
@@ -104,7 +105,7 @@ class OrderForm(models.Model):
         help_text=_("How long after opening ?ref=CODE an order is the partner's; 0 for that visit only."),
     )
     is_active = models.BooleanField(_("takes orders"), default=True)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
 
     if TYPE_CHECKING:
         items: RelatedManager[OrderFormItem]
