@@ -71,7 +71,7 @@ def section(name: str, rows: Rows, query: QueryDict, count: int | None = None) -
     return Section(name, paginator.page(min(max(number, 1), paginator.num_pages)), query)
 
 
-def newest(shown: Section, is_meant: Callable[[Row], bool], rows: QuerySet[Row]) -> Row | None:
+def newest(shown: Section, is_meant: Callable[[Row], bool], rows: Callable[[], QuerySet[Row]]) -> Row | None:
     """The first of ``rows``, which are those of the list that ``is_meant`` picks, in the same order.
 
     It mostly stands on the list's first page, which is in hand; otherwise it takes a query.
@@ -80,4 +80,4 @@ def newest(shown: Section, is_meant: Callable[[Row], bool], rows: QuerySet[Row])
         found = next((row for row in cast("Page[Row]", shown.page) if is_meant(row)), None)
         if found or not shown.page.has_next():
             return found
-    return rows.first()
+    return rows().first()

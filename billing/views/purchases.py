@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
@@ -40,20 +40,19 @@ def contact_figures(contact: Contact) -> dict[str, Any]:
     }
 
 
-def counts() -> dict[str, Any]:
-    """What is counted with the contact: each by itself, since joined to one another they would multiply."""
-    return {
-        f"{name}_count": Coalesce(
-            Subquery(
-                model._default_manager.filter(contact=OuterRef("pk"))
-                .order_by()
-                .values("contact")
-                .values(count=Count("pk"))
-            ),
-            0,
-        )
-        for name, model in (("order", Order), ("code", CouponCode))
-    }
+COUNTS = {
+    f"{name}_count": Coalesce(
+        Subquery(
+            model._default_manager.filter(contact=OuterRef("pk"))
+            .order_by()
+            .values("contact")
+            .values(count=Count("pk"))
+        ),
+        0,
+    )
+    for name, model in (("order", Order), ("code", CouponCode))
+}
+"""What is counted with the contact: each by itself, since joined to one another they would multiply."""
 
 
 def lists(contact: Contact, info: dict[str, Any], query: QueryDict) -> dict[str, Section]:
@@ -73,33 +72,38 @@ def latest(contact: Contact, shown: dict[str, Section]) -> dict[str, Any]:
         "last_invoice": newest(
             shown["invoices"],
             lambda invoice: invoice.is_sale,
-            Invoice.objects.of(contact).sales().for_list(),
+            lambda: Invoice.objects.of(contact).sales().for_list(),
         ),
         "last_charge": newest(
             shown["payments"],
             lambda payment: payment.counts_as_charge,
-            payments.counting_as_charges().for_list(),
+            lambda: payments.counting_as_charges().for_list(),
         ),
         "last_card": newest(
-            shown["payments"], lambda payment: payment.is_card_charge, payments.card_charges().for_list()
+            shown["payments"],
+            lambda payment: payment.is_card_charge,
+            lambda: payments.card_charges().for_list(),
         ),
     }
+
+
+def _waiting(contact: Contact) -> QuerySet[Attempt]:
+    return Attempt.objects.in_flight().filter(invoice__contact=contact).for_list()
 
 
 @require_safe
 @desk("contacts.view_contact", "billing.view_invoice")
 def purchases(request: DeskRequest, pk: int) -> HttpResponse:
-    contact = get_object_or_404(Contact.objects.annotate(**counts()), pk=pk)
-    info = {**contact_figures(contact), **{name: vars(contact)[name] for name in counts()}}
+    contact = get_object_or_404(Contact.objects.annotate(**COUNTS), pk=pk)
+    info = {**contact_figures(contact), **{name: vars(contact)[name] for name in COUNTS}}
     shown = lists(contact, info, request.GET)
     cards = list(Card.objects.on_file(contact))
-    attempts = Attempt.objects.in_flight().filter(invoice__contact=contact).for_list()
     context = {
         "contact": contact,
         "info": info,
         **shown,
         **latest(contact, shown),
-        "attempts": attempts if info["waiting_count"] else [],
+        "attempts": _waiting(contact) if info["waiting_count"] else [],
         "cards": section("cards", cards, request.GET),
         "default_card": next((card for card in cards if card.is_default), None),
         "today": clock.today(),
