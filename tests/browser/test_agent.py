@@ -63,8 +63,10 @@ def test_an_agent_finds_a_contact_bills_her_charges_a_new_card_and_refunds_a_par
 
 
 def find_contact(page: Page, typed: str, name: str) -> None:
+    box = page.get_by_role("searchbox", name="Find anything")
+    expect(box).to_be_visible()
     page.wait_for_load_state()  # what is typed before the scripts are there finds nothing
-    page.get_by_role("searchbox", name="Find anything").press_sequentially(typed)
+    box.press_sequentially(typed)
     found = page.locator("#found a")
     expect(found).to_have_count(1)
     found.click()
