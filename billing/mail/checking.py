@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from django.utils.translation import gettext as _now
 
 from billing.mail import examples, language
-from billing.mail.letter import Wording
+from billing.mail.letter import Wording, default
 from billing.statuses import MailKind
 
 LONGEST = 50_000
@@ -24,6 +25,8 @@ def problems(kind: MailKind, wording: Wording) -> dict[str, list[str]]:
     for part in PARTS:
         found[part] = found[part] or language.problems(getattr(wording, part), names)
     if not any(found.values()):
+        found = {part: _failing(kind, part, getattr(wording, part)) for part in PARTS}
+    if not any(found.values()):
         found = _tried_out(kind, wording)
     return {part: sentences for part, sentences in found.items() if sentences}
 
@@ -35,6 +38,17 @@ def _too_long(source: str) -> list[str]:
         _now("It has %(count)s characters: at most %(most)s are possible.")
         % {"count": len(source), "most": LONGEST}
     ]
+
+
+def _failing(kind: MailKind, part: str, source: str) -> list[str]:
+    """What a filter or a condition raises that can be read and not carried out."""
+    try:
+        for letter in (examples.full(kind), examples.bare(kind)):
+            letter.write(replace(default(kind), **{part: source}))
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is the template's
+        words = {"error": f"{type(error).__name__}: {error}"}
+        return [_now("It cannot be filled in (%(error)s): look at the arguments of its filters.") % words]
+    return []
 
 
 def _tried_out(kind: MailKind, wording: Wording) -> dict[str, list[str]]:

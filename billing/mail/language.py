@@ -27,6 +27,7 @@ FILTERS = (
 for each in FILTERS:
     register.filter(each.__name__, each)
 TAGS = ("if", "elif", "else", "endif", "comment", "endcomment")
+BRACKETS = (("{{", "}}"), ("{%", "%}"), ("{#", "#}"))
 LITERALS = frozenset({"True", "False", "None"})
 
 
@@ -49,12 +50,32 @@ def _compiled(source: str, *, escape: bool) -> Template:
 
 def problems(source: str, names: Collection[str]) -> list[str]:
     """What is wrong with a template that may use the ``names``: a sentence each, with line and rule."""
+    if unclosed := _never_closed(source):
+        return unclosed
     reader = _Reader(DebugLexer(source).tokenize())
     try:
         reader.parse()
     except TemplateSyntaxError as error:
         return [_sentence(reader.line, error)]
+    except RecursionError:
+        return [_too_deep(reader.line)]
     return [problem for line, name in reader.names() if (problem := _unknown(line, name, names))]
+
+
+def _never_closed(source: str) -> list[str]:
+    """Django would take it for text, after it has looked for the end from each of them: one long line of them
+    is minutes of work.
+    """
+    for number, line in enumerate(source.split("\n"), 1):
+        for opening, closing in BRACKETS:
+            if line.rfind(opening) > line.rfind(closing):
+                words = {"line": number, "opening": opening, "closing": closing}
+                return [_now("Line %(line)s: “%(opening)s” has no “%(closing)s” in its line.") % words]
+    return []
+
+
+def _too_deep(line: int) -> str:
+    return _now("Line %(line)s: too many conditions stand inside one another.") % {"line": line}
 
 
 class _Reader(Parser):

@@ -197,9 +197,13 @@ class Collecting(Ending):
             schedule.save(update_fields=["end_due_at"])
 
     def may_repeat(self, at: datetime) -> bool:
-        """Whether a charge that was not made may be made before its next date: until the end is due."""
+        """Whether a charge that was not made may be made before its next date: until the last day is over,
+        so that one of the last day is not lost. The end waits for it.
+        """
         schedule = self.schedule()
-        return schedule is None or schedule.end_due_at is None or at < schedule.end_due_at
+        if schedule is None or schedule.end_due_at is None:
+            return True
+        return periods.day_at(at, here()) <= schedule.ends_on
 
     # -- another card
 

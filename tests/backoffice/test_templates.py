@@ -76,6 +76,10 @@ def test_an_email_that_was_changed_is_opened_and_not_changed_twice(office: Clien
     [
         ("text", "a\r\n{% load money %}", "Invalid block tag on line 2: &#x27;load&#x27;. Only if,"),
         ("html", "{{ total }}\n{{ sum }}", "Line 2: “sum” is no value of this e-mail;"),
+        ("html", "{{ total|urlencode:3 }}", "It cannot be filled in (TypeError:"),
+        ("text", "{{ total|truncatechars:1e400 }}", "It cannot be filled in (OverflowError:"),
+        ("text", "{% if " + "not " * 4000 + "total %}x{% endif %}", "too many conditions"),
+        ("html", "{{" * 24_000, "“{{” has no “}}” in its line."),
         ("subject", "One\nTwo", "a subject is one line."),
         ("subject", "", "This field is required."),
     ],

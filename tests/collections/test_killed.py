@@ -85,6 +85,18 @@ def test_an_approved_retry_charges_once(clock: Clock, step: str) -> None:
     assert_books_agree()
 
 
+@pytest.mark.parametrize("step", sorted(BEFORE_THE_GATEWAY))
+def test_the_last_retry_is_not_lost_to_the_end(clock: Clock, step: str) -> None:
+    change_settings(for_days=3)
+    invoice, card = collected_by_hand()
+    behaves(card, "approves")
+    with struck_at(RETRYING[step], SandboxGateway, die), pytest.raises(Killed):
+        clock.work(days=3)
+    revive(clock)
+    assert (moved(), fresh(invoice).status) == ([(100, 0)], InvoiceStatus.CLOSED)
+    assert_books_agree()
+
+
 @pytest.mark.parametrize("step", ENDING)
 def test_an_end_is_carried_out_once(clock: Clock, step: str) -> None:
     change_settings(for_days=3)

@@ -344,6 +344,9 @@ def test_a_gateway_that_is_gone_for_long_does_not_put_off_the_end(
     monkeypatch.setattr(SandboxGateway, "prepare", gone)
     clock.work(days=3)
     clock.work(hours=2)
+    assert fresh(invoice).status == InvoiceStatus.COLLECTIONS  # the last day is not over
+    clock.work(days=1)
+    clock.work()
     assert fresh(invoice).status == InvoiceStatus.WRITTEN_OFF
     assert_books_agree()
 

@@ -20,7 +20,11 @@ NAMES = ("contact_name", "pay_link", "personal")
         ),
         ("{% if zebra and personal %}x{% endif %}", "Line 1: “zebra” is no value"),
         ("x\n{{ personal|default:zebra }}", "Line 2: “zebra” is no value"),
-        ("{{ pay_link }", ""),  # only text
+        ("x\n{{ pay_link }", "Line 2: “{{” has no “}}” in its line."),
+        ("{{ pay_link }} {{" + "{{" * 24_000, "Line 1: “{{” has no “}}” in its line."),
+        ("{% if " + "not " * 3000 + "personal %}x{% endif %}", "Line 1: too many conditions"),
+        ("{% if personal %}" * 2000 + "{% endif %}" * 2000, "Line 1: too many conditions"),
+        ("{{ pay_link }", "Line 1: “{{” has no “}}” in its line."),
         ("x\n{{ }}", "Empty variable tag on line 2."),
         ("x\n{% if personal %}", "Unclosed tag on line 2: 'if'. Looking for one of: elif, else, endif."),
         ("{% if %}x{% endif %}", "Line 1: Unexpected end of expression in if tag."),
