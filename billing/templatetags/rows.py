@@ -203,15 +203,18 @@ def draw(context: Any, name: str, **more: Any) -> SafeString:
 
 
 def _roots(context: Any) -> dict[str, Any]:
-    """What every row asks for, looked up once."""
+    """What every row asks for, looked up once for a page."""
     request = context["request"]
-    return {
-        "invoices_url": reverse("billing:invoices"),
-        "orders_url": reverse("billing:orders"),
-        "contacts_url": reverse("contacts:list"),
-        "user": request.user,
-        "way_back": quote(request.get_full_path(), safe="/"),
-    }
+    known: dict[str, Any] | None = getattr(request, "_roots", None)
+    if known is None:
+        known = request._roots = {  # noqa: SLF001  # kept beside what Django keeps there
+            "invoices_url": reverse("billing:invoices"),
+            "orders_url": reverse("billing:orders"),
+            "contacts_url": reverse("contacts:list"),
+            "user": request.user,
+            "way_back": quote(request.get_full_path(), safe="/"),
+        }
+    return known
 
 
 def _home_of_invoices() -> dict[str, str]:
