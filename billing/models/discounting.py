@@ -102,8 +102,7 @@ class Discounting(InvoiceBase):
             if was != now:
                 self.give_back_coupon(by)  # a draft that had reserved it
             return discount
-        # both at once, in one order, so that two invoices that swap their codes wait for one another
-        list(Coupon.objects.filter(codes__code__in=[was, now]).locked())
+        lock_coupons(was, now)
         self.give_back_coupon(by)
         self.coupon = now
         if discount:
@@ -123,7 +122,7 @@ class Discounting(InvoiceBase):
             return
         held = CouponCode.objects.get(code=self.coupon)
         coupon = Coupon.objects.filter(pk=held.coupon_id).locked().get()
-        code = CouponCode.objects.select_for_update(of=("self",)).get(pk=held.pk)
+        code = CouponCode.objects.select_for_update(of=("self",), no_key=True).get(pk=held.pk)
         code.coupon = coupon
         code.check_usable(self.contact, clock.day_of(at))
         CouponRedemption.objects.create(
@@ -160,3 +159,10 @@ class Discounting(InvoiceBase):
 
     def _tell_coupon(self, by: Actor, action: str, text: str) -> None:
         tell(self.row, by, action, Deed(text, {"code": self.coupon}))
+
+
+def lock_coupons(*codes: str) -> None:
+    """Lock the coupons of all these codes at once, in one order, in the caller's transaction: two invoices
+    that swap their codes wait for one another, and neither for ever.
+    """
+    list(Coupon.objects.filter(codes__code__in=codes).locked())

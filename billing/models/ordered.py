@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _now
 
 from billing import clock
+from billing.models.discounting import lock_coupons
 from billing.models.editing import Header
 from billing.models.guard import Deed, Invalid, tell
 from billing.models.line import LineInput
@@ -55,6 +56,7 @@ class Ordered(Recurring):
         locked. Raises Invalid.
         """
         if (spelt(coupon), contact.pk) != (self.coupon, self.contact_id):
+            lock_coupons(self.coupon, spelt(coupon))
             self.give_back_coupon(None)
         self.contact = contact
         self.lines.all().delete()
@@ -92,8 +94,8 @@ class Ordered(Recurring):
 
     def refuse_order(self, *, at: datetime, why: str = "") -> None:
         """Keep what was not paid as Declined, in the caller's transaction with this row locked."""
+        self.give_back_coupon(None)  # before the contact is locked, as by those who redeem it
         self.row.submission.finish(at=at)
-        self.give_back_coupon(None)
         deed = self._number(at, InvoiceStatus.DECLINED)
         text = f"{deed.text} {why}".strip()
         tell(self.row, None, "decline_order", Deed(text, deed.figures))
