@@ -1,4 +1,4 @@
-"""Two that lock the same rows of coupons, contacts and numbers: one waits for the other, and neither for ever.
+"""Two that lock the same rows of coupons, contacts and numbers: one waits for the other, never for ever.
 
 Everybody locks in this order: invoice, coupon, code, contact, referral, number series, order, commissions.
 PostgreSQL looks at references last, as a transaction commits: that must wait for no lock of theirs.
