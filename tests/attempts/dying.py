@@ -16,8 +16,7 @@ from billing.models import Attempt, Invoice
 from billing.statuses import RefundRoute
 from billing.tasks import resolve_attempts
 from tests.crash.points import CHARGING, REFUNDING, RESOLVING, Points, struck_at
-
-KILLED = 9
+from tests.killed import DIED
 
 
 def charge(invoice: Invoice) -> None:
@@ -43,5 +42,5 @@ DEEDS: dict[str, tuple[Callable[[Invoice], None], Points]] = {
 
 def main(deed: str, step: str, invoice: int) -> None:
     do, steps = DEEDS[deed]
-    with struck_at(steps[step], SandboxGateway, lambda: os._exit(KILLED)):
+    with struck_at(steps[step], SandboxGateway, lambda: os._exit(DIED)):
         do(Invoice.objects.get(pk=invoice))

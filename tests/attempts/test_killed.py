@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -17,25 +15,16 @@ from billing.models.attempts.base import GRACE
 from billing.statuses import InvoiceStatus
 from billing.tasks import resolve_attempts
 from tests.attempts.desk import assert_books_agree, fresh, moved, owing, paid_by_card, pay
-from tests.attempts.dying import KILLED
 from tests.crash.points import CHARGING, REFUNDING
+from tests.killed import run_to_death
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PROGRAM = "import sys, django; django.setup(); from tests.attempts import dying; dying.main({!r}, {!r}, {!r})"
 CHARGED = {"after the money moved", "inside the last transaction", "after all of it"}
 UNWRITTEN = "inside the first transaction"
 
 
 def killed(environment: dict[str, str], deed: str, step: str, invoice: Invoice) -> None:
-    """Let another process do the deed and die at the step."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(deed, step, invoice.pk)],
-        env={**environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == KILLED, done.stderr
+    run_to_death(environment, "tests.attempts.dying", deed, step, invoice.pk)
 
 
 def resolved() -> int:

@@ -15,8 +15,8 @@ from django.core.mail.backends.smtp import EmailBackend
 from billing.models import Mail
 from billing.models.mail import MailQuerySet
 from billing.tasks import send_due_mail, tell_of_expiring_cards
+from tests.killed import DIED
 
-KILLED = 9
 STEPS: dict[str, tuple[type, str, bool]] = {
     "before the server has taken it": (EmailBackend, "send_messages", False),
     "after the server has taken it": (Mail, "mark_sent", False),
@@ -33,7 +33,7 @@ def main(deed: str, step: str, at: str) -> None:
     def dies(*args: Any, **kwargs: Any) -> None:
         if does_it:
             original(*args, **kwargs)
-        os._exit(KILLED)
+        os._exit(DIED)
 
     with patch.object(owner, call, dies):
         DEEDS[deed](datetime.fromisoformat(at))

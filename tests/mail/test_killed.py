@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -16,13 +14,12 @@ from billing.models.mail import LEASE
 from billing.statuses import MailState
 from billing.tasks import send_due_mail, tell_of_expiring_cards
 from tests.factories import NOON
-from tests.mail.dying import KILLED
+from tests.killed import run_to_death
 from tests.mail.server import Post, mail_server
 from tests.mail.test_expiring import NOTICE, order_on_a_card
 from tests.mail.test_sending import queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PROGRAM = "import django; django.setup(); from tests.mail import dying; dying.main({!r}, {!r}, {!r})"
 
 
 @pytest.fixture
@@ -32,21 +29,9 @@ def post(settings: Any) -> Iterator[Post]:
 
 
 def killed(environment: dict[str, str], deed: str, step: str, at: datetime) -> None:
-    """Let another process do the deed and die at the step."""
     server = f"smtp://{django_settings.EMAIL_HOST}:{django_settings.EMAIL_PORT}"
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(deed, step, at.isoformat())],
-        env={
-            **environment,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "EMAIL_URL": server,
-            "BASE_URL": "http://testserver",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == KILLED, done.stderr
+    environment = {**environment, "EMAIL_URL": server, "BASE_URL": "http://testserver"}
+    run_to_death(environment, "tests.mail.dying", deed, step, at.isoformat())
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Submission
-from tests.attempts.dying import KILLED
 from tests.crash.points import COMING_BACK, struck_at
+from tests.killed import DIED
 
 
 def main(step: str, order: int) -> None:
-    with struck_at(COMING_BACK[step], SandboxGateway, lambda: os._exit(KILLED)):
+    with struck_at(COMING_BACK[step], SandboxGateway, lambda: os._exit(DIED)):
         Submission.objects.with_invoice().get(pk=order).look(at=timezone.now())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,14 +14,13 @@ from billing.gateways.sandbox.models import HostedPage
 from billing.models import Invoice, Order, Payment, Submission
 from billing.models.attempts.base import GRACE
 from billing.tasks import look_after_forms, resolve_attempts
-from tests.attempts.dying import KILLED
 from tests.crash.points import COMING_BACK, OPENING, struck_at
 from tests.factories import OrderFormFactory, ProductFactory, SubmissionFactory
+from tests.killed import run_to_death
 from tests.orderforms.test_races import sent
 from tests.orderforms.visitor import THANKS, Visitor
 
 BACK = "https://desk.example.com/"
-PROGRAM = "import sys, django; django.setup(); from tests.orderforms import dying; dying.main({!r}, {!r})"
 
 
 class Killed(BaseException):
@@ -84,13 +81,6 @@ def test_an_order_whose_process_was_killed_inside_its_last_transaction_is_settle
     environment: dict[str, str],
 ) -> None:
     order = paid_at_the_gateway()
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format("inside the last transaction", order.pk)],
-        env={**environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == KILLED, done.stderr
+    run_to_death(environment, "tests.orderforms.dying", "inside the last transaction", order.pk)
     assert Invoice.objects.get().status == "draft"
     assert_settled_by_the_desk()

@@ -12,8 +12,8 @@ from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.models import Attempt, Invoice, Order
 from billing.models.base import InvoiceQuerySet
 from billing.tasks import tick
-from tests.attempts.dying import KILLED
 from tests.crash.points import Points, after, before, struck_at
+from tests.killed import DIED
 
 BILLING: Points = {
     "before the invoice was made": before(Invoice, "issued_for"),
@@ -33,5 +33,5 @@ BILLING: Points = {
 
 
 def main(step: str, at: str) -> None:
-    with struck_at(BILLING[step], SandboxGateway, lambda: os._exit(KILLED)):
+    with struck_at(BILLING[step], SandboxGateway, lambda: os._exit(DIED)):
         tick(datetime.fromisoformat(at))

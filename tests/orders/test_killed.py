@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,26 +17,18 @@ from billing.models.recurring import AGAIN
 from billing.statuses import InvoiceStatus, OrderStatus
 from billing.tasks import tick
 from tests.attempts.desk import assert_books_agree, moved
-from tests.attempts.dying import KILLED
 from tests.factories import OrderFactory
+from tests.killed import run_to_death
 from tests.orders.dying import BILLING
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DUE = datetime(2026, 3, 31, tzinfo=UTC)
-PROGRAM = "import sys, django; django.setup(); from tests.orders import dying; dying.main({!r}, {!r})"
 
 
 @pytest.mark.parametrize("step", BILLING)
 def test_a_run_that_was_killed_is_finished_by_the_next_ones(environment: dict[str, str], step: str) -> None:
     order = OrderFactory.create(payments=1)
-    died = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(step, DUE.isoformat())],
-        env={**environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert died.returncode == KILLED, died.stderr
+    run_to_death(environment, "tests.orders.dying", step, DUE.isoformat())
 
     now = timezone.now()
     for wait in (timedelta(0), LEASE, GRACE + timedelta(seconds=1), GRACE + 2 * AGAIN):
