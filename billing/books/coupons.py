@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from billing.books.problem import Problem
-from billing.models import Coupon, CouponCode, CouponRedemption, Invoice, InvoiceLine, LineInput
+from billing.models import Coupon, CouponCode, CouponRedemption, Invoice, InvoiceLine
 from billing.models.coupons.discount import Discount
 from billing.models.coupons.redemption import STANDS
 from billing.statuses import CodeState, CouponAudience, InvoiceStatus
@@ -83,14 +82,10 @@ def _problems_of(invoice: Invoice, discounts: dict[str, Discount]) -> Iterator[P
     if invoice.coupon not in discounts:
         discounts[invoice.coupon] = CouponCode.discount_of(invoice.coupon)
     lines = list(invoice.lines.all())
-    shares = discounts[invoice.coupon].shares([_input(line) for line in lines], invoice.currency)
+    shares = discounts[invoice.coupon].shares([line.given for line in lines], invoice.currency)
     for line, share in zip(lines, shares, strict=True):
         if line.coupon_discount != share:
             yield _of_line(line, invoice, str(share))
     redeems = invoice.status not in USED_UP_NOWHERE and invoice.order_id is None
     if redeems and not vars(invoice)["stands"]:
         yield Problem("invoice", invoice.pk, str(invoice), "redemption", "none", f"of {invoice.coupon}")
-
-
-def _input(line: InvoiceLine) -> LineInput:
-    return LineInput(**{each.name: getattr(line, each.name) for each in fields(LineInput)})

@@ -24,10 +24,7 @@ DUE_ON = "due_on"
 
 def differences(invoice: Invoice, header: Header, lines: Sequence[LineInput]) -> list[Change]:
     """What is stored now (``before``) against what was typed (``after``), field by field and line by line."""
-    stored = [
-        LineInput(**{each.name: getattr(line, each.name) for each in fields(LineInput)})
-        for line in invoice.lines.all()
-    ]
+    stored = [line.given for line in invoice.lines.all()]
     theirs = Header.of(invoice)
     found = list(islice(_differing_lines(stored, lines, (theirs.currency, header.currency)), MOST_SHOWN + 1))
     if len(found) > MOST_SHOWN:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import ClassVar
 
@@ -113,6 +113,11 @@ class InvoiceLine(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+    @property
+    def given(self) -> LineInput:
+        """What it was made of: :meth:`made_from` makes the same line of it again."""
+        return LineInput(**{each.name: getattr(self, each.name) for each in fields(LineInput)})
 
     @property
     def discounts(self) -> Decimal:
