@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django import forms
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -44,18 +45,16 @@ class ContactForm(forms.ModelForm[Contact]):
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
-        self.refuse_taken("email", "email__iexact", email)
+        self.refuse_taken("email", email, Contact.objects.by_email(email))
         return email
 
     def clean_external_ref(self) -> str:
         reference: str = self.cleaned_data["external_ref"]
-        self.refuse_taken("external_ref", "external_ref", reference)
+        self.refuse_taken("external_ref", reference, Contact.objects.filter(external_ref=reference))
         return reference
 
-    def refuse_taken(self, name: str, lookup: str, value: str) -> None:
-        if value and (
-            owner := Contact.objects.exclude(pk=self.instance.pk).filter(**{lookup: value}).first()
-        ):
+    def refuse_taken(self, name: str, value: str, owners: QuerySet[Contact]) -> None:
+        if value and (owner := owners.exclude(pk=self.instance.pk).first()):
             raise forms.ValidationError(
                 _("%(field)s “%(value)s” belongs to %(owner)s already; a contact needs one of its own."),
                 code="taken",

@@ -67,6 +67,13 @@ class ContactQuerySet(models.QuerySet["Contact"]):
             found = found.filter(reduce(or_, (Q(search_text__contains=each) for each in spellings(word))))
         return found
 
+    def by_email(self, email: str) -> ContactQuerySet:
+        """The contact with this address in whatever case, or nobody; nobody for an empty one.
+
+        Asked in the words of ``contact_email_once``, whose index answers: ``iexact`` reads every row.
+        """
+        return self.exclude(email="").alias(mailbox=Lower("email")).filter(mailbox=Lower(Value(email)))
+
     def for_list(self, order: str = "name") -> ContactQuerySet:
         """In one of the orders of ``ORDERS``, each with a unique tail so that pages never overlap."""
         return self.order_by(*ORDERS[order]).defer("notes", "search_text")

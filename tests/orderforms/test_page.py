@@ -189,6 +189,16 @@ def test_who_never_pays_changes_nothing_about_a_contact(visitor: Visitor) -> Non
     assert contact.phone == ""
 
 
+def test_an_address_that_was_taken_from_its_contact_meanwhile_is_not_put_back(visitor: Visitor) -> None:
+    contact = known()
+    visitor.fills_in()
+    Contact.objects.filter(pk=contact.pk).update(email="")
+    ContactFactory.create(email=ADA["email"])
+    assert THANKS in visitor.pays()
+    contact.refresh_from_db()
+    assert (contact.email, Invoice.objects.get().contact) == ("", contact)
+
+
 def test_nothing_tells_a_visitor_whether_the_contact_was_known(visitor: Visitor, form: OrderForm) -> None:
     pages = []
     for card in (DECLINES, "4242424242424242"):

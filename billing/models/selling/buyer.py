@@ -25,7 +25,7 @@ DETAILS = (
 
 def contact_of(typed: Mapping[str, str]) -> Contact:
     """The contact with the typed e-mail address, made now if there is none, in the caller's transaction."""
-    known = Contact.objects.filter(email__iexact=typed["email"])
+    known = Contact.objects.by_email(typed["email"])
     try:
         with transaction.atomic():
             return known.first() or Contact.objects.create(**_given(typed))
@@ -34,11 +34,15 @@ def contact_of(typed: Mapping[str, str]) -> Contact:
 
 
 def fill_in(invoice: Invoice, typed: Mapping[str, str]) -> None:
-    """Give the invoice's contact what it lacks, and tell what else was typed, in the caller's transaction."""
+    """Give the invoice's contact what it lacks, and tell what else was typed, in the caller's transaction.
+
+    Never the address by which it was found: it may have been given to somebody else since.
+    """
     contact = invoice.contact
     contact.refresh_from_db(from_queryset=Contact.objects.select_for_update(no_key=True))
     on_file = {name: tidy(str(getattr(contact, name))) for name in DETAILS}
-    missing = {name: value for name, value in _given(typed).items() if not on_file[name]}
+    given = {name: value for name, value in _given(typed).items() if name != "email"}
+    missing = {name: value for name, value in given.items() if not on_file[name]}
     for name, value in missing.items():
         setattr(contact, name, value)
     if missing:

@@ -202,7 +202,7 @@ class Submission(models.Model):
             return found.invoice.discount_for(coupon, lines, currency=form.currency)
         if not spelt(coupon):
             return None
-        known = Contact.objects.filter(email__iexact=email).first() if email else None
+        known = Contact.objects.by_email(email).first()
         return CouponCode.accept(
             coupon,
             contact=known or (Contact() if email else None),

@@ -7,6 +7,7 @@ from datetime import datetime
 from billing.models.attempt import Attempt
 from billing.models.selling.form import OrderForm
 from billing.models.visiting import HOUR, TooManyDeclines, declines_end
+from contacts.models import Contact
 
 
 def too_many_declines(
@@ -21,5 +22,5 @@ def too_many_declines(
     ordered = declines.filter(invoice__order_form__isnull=False)
     nowhere = ordered.filter(invoice__order_form=form, opened_from="")
     here = declines.filter(opened_from=opened_from) if opened_from else nowhere
-    by_contact = [ordered.filter(invoice__contact__email__iexact=email)] if email else []
-    return declines_end([here, *by_contact], at)
+    by_contact = ordered.filter(invoice__contact__in=Contact.objects.by_email(email))
+    return declines_end([here, by_contact] if email else [here], at)
