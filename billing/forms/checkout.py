@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -43,13 +45,13 @@ INPUT_TYPES = {"email": "email", "phone": "tel"}
 
 
 class CheckoutForm(forms.Form):
-    """``visit`` is the page's one-time key; ``seen`` the total that stood on it when it was sent."""
+    """``visit`` is the page's one-time key; ``seen`` the total and the terms that stood on it when sent."""
 
     coupon_problem = ""
     """Why the coupon code takes nothing off, once the basket has been looked at."""
 
     visit = forms.UUIDField(widget=forms.HiddenInput)
-    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=60)
+    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=100)
     website = forms.CharField(
         label=_("Leave this empty"),
         required=False,
@@ -177,14 +179,18 @@ class CheckoutForm(forms.Form):
         }
 
     @property
-    def total_seen(self) -> str:
-        """The total for machines, to notice that the visitor looked at another one."""
+    def to_be_seen(self) -> str:
+        """The total and the terms for machines, to notice that the visitor looked at others."""
         basket = self.basket
-        return f"{basket.currency} {money.plain(basket.total, basket.currency)}" if basket else ""
+        if not basket:
+            return ""
+        terms = json.dumps(basket.terms, sort_keys=True).encode()
+        total = money.plain(basket.total, basket.currency)
+        return f"{basket.currency} {total} {hashlib.sha256(terms).hexdigest()[:16]}"
 
     @property
     def is_what_was_seen(self) -> bool:
-        return bool(self.cleaned_data.get("seen") == self.total_seen)
+        return bool(self.cleaned_data.get("seen") == self.to_be_seen)
 
     @property
     def typed(self) -> dict[str, str]:

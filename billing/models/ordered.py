@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
@@ -13,13 +13,14 @@ from billing import clock
 from billing.models.discounting import lock_coupons
 from billing.models.editing import Header
 from billing.models.guard import Deed, Invalid, tell
-from billing.models.line import LineInput
+from billing.models.line import InvoiceLine, LineInput
 from billing.models.recurring import Recurring
 from billing.models.spelling import spelt
 from billing.statuses import InvoiceStatus
 from contacts.models import Contact
 
 if TYPE_CHECKING:
+    from billing.models.product import Product
     from billing.models.selling.form import OrderForm
 
 
@@ -36,6 +37,17 @@ class Ordered(Recurring):
             "%(invoice)s is being paid for by its customer, who made it on an order form: within a day or so"
             " it is paid, or Declined."
         ) % {"invoice": self}
+
+    def what_it_begins(self) -> Iterator[tuple[InvoiceLine, Product]]:
+        """On the terms that the customer agreed to when ordering, whatever the product has become since."""
+        terms = self.row.submission.terms if self.order_form_id else {}
+        if not terms:
+            yield from super().what_it_begins()
+        for line in self.lines.filter(product__in=terms).select_related("product").order_by("position", "id"):
+            assert line.product is not None
+            product = line.product.on_terms(terms[str(line.product_id)])
+            if product.recurs:
+                yield line, product
 
     @classmethod
     def ordered(

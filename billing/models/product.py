@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -27,6 +27,11 @@ AMOUNTS: dict[str, StrOrPromise] = {
     "setup_fee": _("Set-up fee"),
 }
 """What a product asks in each of its currencies."""
+TERMS = (
+    *("sold_as", "every", "unit", "payments", "trial_days", "trial_payments", "delay_days"),
+    *("currency", *AMOUNTS),
+)
+"""What somebody agrees to who orders it."""
 
 
 class TaxRate(models.Model):
@@ -147,6 +152,20 @@ class Product(Recurs):
         sold = copy(self)
         for name in ("currency", *AMOUNTS):
             setattr(sold, name, getattr(row, name))
+        return sold
+
+    @property
+    def agreed(self) -> dict[str, Any]:
+        """Its terms in the currency in which it is sold, as JSON keeps them."""
+        terms = {name: getattr(self, name) for name in TERMS}
+        return {name: str(value) if isinstance(value, Decimal) else value for name, value in terms.items()}
+
+    def on_terms(self, agreed: Mapping[str, Any]) -> Product:
+        """The product as it was sold on these terms, to be read and not saved."""
+        sold = copy(self)
+        for name in TERMS:
+            column: models.Field[Any, Any] = Product._meta.get_field(name)  # type: ignore[assignment]
+            setattr(sold, name, column.to_python(agreed[name]))
         return sold
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
@@ -13,15 +13,16 @@ from billing import periods
 from billing.models.coupons.code import CouponCode
 from billing.models.coupons.discount import Discount
 from billing.models.editing import Editing, Header
-from billing.models.guard import Actor, Deed, tell
-from billing.models.line import LineInput
+from billing.models.guard import Actor, Deed, Invalid, tell
+from billing.models.line import InvoiceLine, LineInput
 from billing.models.retrying import Retrying
-from billing.statuses import AttemptState, InvoiceStatus
+from billing.statuses import AttemptState, InvoiceStatus, SoldAs
 
 if TYPE_CHECKING:
     from billing.models.attempt import Attempt
     from billing.models.card import Card
     from billing.models.orders.order import Order
+    from billing.models.product import Product
 
 AGAIN = timedelta(hours=1)
 """How long the desk waits before it charges again what certainly was not charged."""
@@ -39,6 +40,25 @@ class Recurring(Retrying, Editing):
             self.row.started_orders.start_from(self.row, by, at=at)
             if self.coupon:
                 self.row.started_orders.carry_coupon(by, CouponCode.discount_of(self.coupon))
+
+    def what_it_begins(self) -> Iterator[tuple[InvoiceLine, Product]]:
+        """Its lines that begin an order, each with its product on the terms that count, in the invoice's
+        currency: those of now, since nobody agreed to others.
+
+        Raises Invalid for a product that has no price there though its terms need one.
+        """
+        lines = self.lines.exclude(product=None).exclude(product__sold_as=SoldAs.ONCE)
+        for line in lines.select_related("product").order_by("position", "id"):
+            assert line.product is not None
+            sold = line.product.priced_in(self.currency)
+            if sold is None and line.product.asks_another_price_first:
+                rule = _now(
+                    "Currency is %(currency)s: %(product)s has a trial or a delay, and its later payments are"
+                    " priced in %(other)s."
+                )
+                words = {"currency": self.currency, "product": line.product, "other": line.product.currency}
+                raise Invalid(rule % words, field="currency")
+            yield line, sold or line.product
 
     def tell_orders(self) -> None:
         """Let its orders follow what has become of it, in the caller's transaction with this row locked.

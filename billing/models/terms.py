@@ -14,7 +14,8 @@ The rule, for a product sold as a subscription or on a plan, and for the orders 
 * Quantity and tax of the regular payments are the line's. Their price is the line's too, unless the line asks
   for a trial or waits for a delay: then it is the product's. A discount is of its invoice alone; a coupon
   for all payments goes along (``models.discounting``).
-* The terms are the product's at the moment of issuing; the order keeps them.
+* The terms are the product's at the moment of issuing or, of what a customer ordered on a form, those that
+  the customer agreed to; the order keeps them.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _sent(request: HttpRequest, form: OrderForm, offers: list[Offer], now: datet
 def _order(request: HttpRequest, asked: CheckoutForm, basket: Basket, now: datetime) -> HttpResponse:
     form = asked.order_form
     if not asked.is_what_was_seen:
-        words = _("The total is %(total)s. Please look at it and press the button again.")
+        words = _("The total is %(total)s. Please look at your order and press the button again.")
         raise Stale(words % {"total": money.show(basket.total, basket.currency)})
     sent = Sent(
         asked.typed,

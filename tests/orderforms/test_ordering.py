@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from billing import books
+from billing import books, clock
 from billing.gateways import NoAnswer, Notice, NoticeKind, PageResult
 from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.models import HostedPage
@@ -36,6 +36,7 @@ from tests.factories import (
     DECLINES,
     CardFactory,
     ContactFactory,
+    CouponFactory,
     OrderFormFactory,
     ProductFactory,
     UserFactory,
@@ -282,6 +283,92 @@ def test_changed_after_it_was_paid_in_another_tab_it_shows_that_it_is_paid(
     assert Payment.objects.count() == 1
 
 
+def test_sent_again_after_the_price_has_changed_it_asks_for_the_new_one(visitor: Visitor) -> None:
+    old = visitor.fills_in()
+    Product.objects.update(price=40)
+    visitor.opens()
+    assert "Order and pay $40.00" in visitor.text
+    assert visitor.sends() != old
+    assert visitor.types_card(old) == ""
+    assert THANKS in visitor.pays()
+    invoice = Invoice.objects.get()
+    assert (invoice.total, invoice.payments.get().amount) == (40, 40)
+    assert_books_agree()
+
+
+def test_sent_again_with_its_coupon_at_the_same_price_it_leads_to_the_same_page(
+    visitor: Visitor, form: OrderForm
+) -> None:
+    CouponFactory.create(code="SPRING10")
+    OrderForm.objects.update(asks_coupon=True)
+    visitor.opens()
+    visitor.sends("totals", coupon="SPRING10")
+    page = visitor.sends(**ADA)
+    visitor.opens()
+    assert visitor.sends() == page
+    assert Attempt.objects.count() == 1
+
+
+def test_sent_again_after_a_refusal_at_another_price_it_is_a_new_order(visitor: Visitor) -> None:
+    visitor.opens()
+    kept = dict(visitor.fields)
+    visitor.sends(**ADA)
+    visitor.pays(DECLINES)
+    Product.objects.update(price=40)
+    visitor.sends(**{**kept, **ADA})
+    assert visitor.status == 409  # the price that stands on the page that was kept is gone
+    assert THANKS in visitor.goes_to(visitor.types_card(visitor.sends(), "4242424242424242"))
+    assert sorted(Invoice.objects.values_list("status", "total")) == [("closed", 40), ("declined", 25)]
+
+
+# -- what was agreed to
+
+
+def test_terms_that_nobody_has_seen_are_shown_first(visitor: Visitor, form: OrderForm) -> None:
+    form.items.update(product=(sold := club(trial_days=14)))
+    visitor.opens()
+    Product.objects.filter(pk=sold.pk).update(price=90)
+    visitor.sends(**ADA)
+    assert (visitor.status, "Please look at your order" in visitor.text) == (409, True)
+    assert "$90.00 every month" in visitor.text
+    assert not Invoice.objects.exists()
+    assert visitor.sends()
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"price": 90},
+    {"unit": "year"},
+    {"trial_days": 0, "trial_price": 0},
+    {"sold_as": "plan", "payments": 2},
+    {"sold_as": "once"},
+    {"currency": "EUR"},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_a_subscription_begins_on_the_terms_that_were_agreed_to_whatever_changes_meanwhile(
+    visitor: Visitor, form: OrderForm, change: dict[str, Any]
+) -> None:
+    form.items.update(product=(sold := club(trial_days=14, trial_price=5)))
+    visitor.fills_in()
+    Product.objects.filter(pk=sold.pk).update(**change)
+    assert "$30.00 every month" in visitor.pays()
+    order = Order.objects.get()
+    assert (order.amount, order.currency, order.unit, order.payments_total) == (30, "USD", "month", None)
+    assert order.next_charge_on == clock.today() + timedelta(days=14)
+    assert order.card
+    assert_books_agree()
+
+
+def test_what_was_sold_once_begins_nothing_whatever_it_becomes_meanwhile(
+    visitor: Visitor,
+) -> None:
+    visitor.fills_in()
+    Product.objects.update(sold_as="subscription")
+    assert THANKS in visitor.pays()
+    assert not Order.objects.exists()
+
+
 def test_an_order_is_not_changed_while_its_page_cannot_be_closed(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -428,6 +515,7 @@ def test_what_can_no_longer_be_begun_is_told_and_the_money_is_booked(
     form.items.update(product=(sold := club(trial_days=14, trial_price=5)))
     visitor.fills_in()
     Product.objects.filter(pk=sold.pk).update(currency="EUR")
+    Submission.objects.update(terms={})  # of before it was kept what is agreed to
     assert THANKS in visitor.pays()
     invoice = Invoice.objects.get()
     assert (invoice.status, Order.objects.count()) == ("closed", 0)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from billing.models.mail import Mail
     from billing.models.orders.line import OrderLine
     from billing.models.orders.order import Order
+    from billing.models.product import Product
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -81,9 +82,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     def start_from(self, invoice: Invoice, by: Actor, *, at: datetime) -> None:
         """Start an order for each line that sells one, in the transaction that issues the invoice."""
-        lines = invoice.lines.filter(product__isnull=False).exclude(product__sold_as="once")
-        for line in lines.select_related("product").order_by("position", "id"):
-            self.model.start(invoice, line, by, at=at)
+        for line, product in invoice.what_it_begins():
+            self.model.start(invoice, line, product, by, at=at)
 
     def keep_card(self, attempt: Attempt, *, at: datetime) -> None:
         """Let open orders be charged to the card that paid for their invoice, in the caller's transaction."""
@@ -182,7 +182,9 @@ class OrderBase(Offering, Recurs):
         coupon_code_id: str | None
 
         @classmethod
-        def start(cls, invoice: Invoice, line: InvoiceLine, by: Actor, *, at: datetime) -> Event: ...
+        def start(
+            cls, invoice: Invoice, line: InvoiceLine, product: Product, by: Actor, *, at: datetime
+        ) -> Event: ...
 
     class Meta:
         abstract = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from billing.models.orders.billing import Billing
 from billing.models.orders.line import OrderLine
 from billing.models.product import Product
 from billing.models.terms import OrderTerms
+from billing.money import ZERO
 from billing.statuses import Missed, OrderKind
 from contacts.models import Contact
 
@@ -33,14 +35,15 @@ class Starting(Billing):
         abstract = True
 
     @classmethod
-    def start(cls, invoice: Invoice, line: InvoiceLine, by: Actor, *, at: datetime) -> Event:
+    def start(
+        cls, invoice: Invoice, line: InvoiceLine, product: Product, by: Actor, *, at: datetime
+    ) -> Event:
         """The order that a line sells, by the rule of ``models.terms``, in the transaction that issues.
 
-        Charged to the contact's default card until another one pays the invoice; what a customer ordered on
-        an order form never is, since whoever typed the e-mail address there need not be the contact. Raises
-        Invalid.
+        ``product``: on the terms that count (``what_it_begins``). Charged to the contact's default card until
+        another one pays the invoice; what a customer ordered on an order form never is, since whoever typed
+        the e-mail address there need not be the contact. Raises Invalid.
         """
-        product = _sold(line, invoice)
         on_file = Card.objects.on_file(invoice.contact).filter(is_default=True)
         default = None if invoice.order_form_id else on_file.first()
         days = product.trial_days + product.delay_days
@@ -167,35 +170,10 @@ def _columns(terms: OrderTerms) -> dict[str, Any]:
     return {name: getattr(terms, name) for name in names}
 
 
-def _sold(line: InvoiceLine, invoice: Invoice) -> Product:
-    """The line's product with its prices in the invoice's currency.
-
-    Raises Invalid when it has none there and its terms need one.
-    """
-    assert line.product is not None
-    sold = line.product.priced_in(invoice.currency)
-    if sold is None and line.product.asks_another_price_first:
-        rule = _now(
-            "Currency is %(currency)s: %(product)s has a trial or a delay, and its later payments are"
-            " priced in %(other)s."
-        )
-        words = {"currency": invoice.currency, "product": line.product, "other": line.product.currency}
-        raise Invalid(rule % words, field="currency")
-    return sold or line.product
-
-
 def _regular(line: InvoiceLine, product: Product) -> LineInput:
     """What the order asks for in a regular payment."""
     price = product.price if product.asks_another_price_first else line.unit_price
-    return LineInput(
-        description=line.description,
-        quantity=line.quantity,
-        unit_price=price,
-        sku=line.sku,
-        product_id=line.product_id,
-        tax_rate_id=line.tax_rate_id,
-        tax_percent=line.tax_percent,
-    )
+    return replace(line.given, unit_price=price, discount=ZERO)
 
 
 def check_zone(zone: str) -> None:

@@ -64,11 +64,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """What is ordered. ``recurs``: it is charged again later, so a card must be kept."""
+    """What is ordered. ``recurs``: it is charged again later, so a card must be kept. ``terms``: what is
+    agreed to for each product, by its number as JSON keeps it.
+    """
 
     currency: str
     lines: Sequence[LineInput]
     recurs: bool
+    terms: dict[str, dict[str, Any]]
     discount: Discount | None = None
 
     def totals(self) -> dict[str, Any]:
@@ -151,13 +154,15 @@ class OrderForm(models.Model):
 
     def basket(self, offers: Sequence[Offer], quantities: Mapping[int, int]) -> Basket:
         """``quantities`` by item. Raises Invalid when nothing is ordered."""
-        chosen = [(offer, quantities.get(offer.item.pk, 0)) for offer in offers]
-        lines = [line for offer, quantity in chosen if quantity for line in offer.lines(quantity)]
+        asked = [(offer, quantities.get(offer.item.pk, 0)) for offer in offers]
+        chosen = [(offer, quantity) for offer, quantity in asked if quantity]
+        lines = [line for offer, quantity in chosen for line in offer.lines(quantity)]
         if not lines:
             field = offers[0].item.field
             raise Invalid(_now("Quantity is 0 everywhere: choose at least one thing."), field=field)
-        recurs = any(quantity and offer.product.recurs for offer, quantity in chosen)
-        return Basket(self.currency, lines, recurs)
+        products = [offer.product for offer, _quantity in chosen]
+        terms = {str(product.pk): product.agreed for product in products}
+        return Basket(self.currency, lines, any(product.recurs for product in products), terms)
 
 
 class OrderFormItem(models.Model):

@@ -79,6 +79,11 @@ class Sent:
     opened_from: str = ""
     referrals: list[list[str]] = field(default_factory=list)
 
+    @property
+    def mark(self) -> str:
+        """Another one for every other order."""
+        return repr((sorted(self.typed.items()), self.basket.terms, self.basket.lines))
+
     def order(self) -> dict[str, Any]:
         """What the invoice is made of. Makes the contact, in the caller's transaction."""
         return {
@@ -124,9 +129,10 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
 
 class Submission(models.Model):
     """``visit`` is the one-time key of the page that was sent, and the secret under which its visitor alone
-    is told what became of it. ``typed``: what the fields held. ``referrals``: the first and the last
-    partner's link that led here, each a code and when it was opened. ``opened_from`` is a keyed hash of the
-    address.
+    is told what became of it. ``typed``: what the fields held. ``terms``: what was agreed to for each
+    product, by its number; empty for an order that is older than this column. ``referrals``: the first and
+    the last partner's link that led here, each a code and when it was opened. ``opened_from`` is a keyed
+    hash of the address.
     """
 
     visit = models.UUIDField(unique=True)
@@ -136,6 +142,7 @@ class Submission(models.Model):
     )
     card_page = models.OneToOneField(CardPage, models.PROTECT, null=True, related_name="submission")
     typed = models.JSONField(_("what was typed"), default=dict)
+    terms = models.JSONField(_("terms"), default=dict)
     referrals = models.JSONField(_("partners' links"), default=list)
     recurs = models.BooleanField(_("is charged again later"), default=False)
     opened_from = models.CharField(max_length=64, blank=True)
@@ -178,9 +185,10 @@ class Submission(models.Model):
                 if found is None:
                     log.exception("An order on the form %s could not be written down", form.slug)
                     raise NotOffered(_now("Nothing was ordered. Please open the page again.")) from None
-        if found.was_refused and found.typed != sent.typed:  # changed on a page that the browser had kept
-            return cls.send(form, uuid.uuid5(visit, repr(sorted(sent.typed.items()))), sent)
-        if found.finished_at or (found.typed == sent.typed and found.goes_on()):
+        is_same = found.was_made_of(sent)
+        if found.was_refused and not is_same:  # changed on a page that the browser had kept
+            return cls.send(form, uuid.uuid5(visit, sent.mark), sent)
+        if found.finished_at or (is_same and found.goes_on()):
             return found
         return found.change(sent)
 
@@ -220,6 +228,7 @@ class Submission(models.Model):
                 form=form,
                 invoice=Invoice.ordered(form, **sent.order()),
                 typed=sent.typed,
+                terms=sent.basket.terms,
                 referrals=sent.referrals,
                 recurs=sent.basket.recurs,
                 opened_from=sent.opened_from,
@@ -240,6 +249,12 @@ class Submission(models.Model):
         if refusal:
             raise refusal
 
+    def was_made_of(self, sent: Sent) -> bool:
+        """Whether it would be the same order, at the same prices and on the same terms."""
+        if (self.typed, self.terms) != (sent.typed, sent.basket.terms):
+            return False
+        return [line.given for line in self.invoice.lines.all()] == list(sent.basket.lines)
+
     def change(self, sent: Sent) -> Submission:
         """The order as it is sent now, on the same draft; unless what was sent before is paid already."""
         self._require(self.form, sent)
@@ -257,10 +272,11 @@ class Submission(models.Model):
         return self
 
     def _take(self, sent: Sent) -> None:
-        self.typed, self.recurs, self.sent_at = sent.typed, sent.basket.recurs, sent.at
-        self.card_page, self.opened_from = None, sent.opened_from
+        self.typed, self.terms, self.recurs = sent.typed, sent.basket.terms, sent.basket.recurs
+        self.sent_at, self.card_page, self.opened_from = sent.at, None, sent.opened_from
         self.referrals = sent.referrals or self.referrals
-        self.save(update_fields=["typed", "recurs", "sent_at", "card_page", "opened_from", "referrals"])
+        names = ("typed", "terms", "recurs", "sent_at", "card_page", "opened_from", "referrals")
+        self.save(update_fields=names)
         self.invoice.order_otherwise(self.form, **sent.order())
         self.ask_for_money(sent.at)
 
