@@ -95,7 +95,8 @@ class Ordered(Recurring):
         The money may have moved already, and is booked whatever has become of the products since: what cannot
         be begun any more is told to staff.
         """
-        self.row.submission.finish(at=at)  # first: who referred the contact earns as the invoice is closed
+        # first: who referred the contact earns as the invoice is closed
+        self.row.submission.finish(at=at, is_accepted=True)
         tell(self.row, None, "issue", self._number(at))
         try:
             with transaction.atomic():
@@ -107,7 +108,7 @@ class Ordered(Recurring):
     def refuse_order(self, *, at: datetime, why: str = "") -> None:
         """Keep what was not paid as Declined, in the caller's transaction with this row locked."""
         self.give_back_coupon(None)  # before the contact is locked, as by those who redeem it
-        self.row.submission.finish(at=at)
+        self.row.submission.finish(at=at, is_accepted=False)
         deed = self._number(at, InvoiceStatus.DECLINED)
         text = f"{deed.text} {why}".strip()
         tell(self.row, None, "decline_order", Deed(text, deed.figures))

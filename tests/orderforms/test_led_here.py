@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from unittest.mock import patch
@@ -13,7 +14,7 @@ import pytest
 from django.utils import timezone
 
 from billing import books
-from billing.models import Commission, Coupon, Invoice, OrderForm, Referral
+from billing.models import Commission, Coupon, Invoice, OrderForm, Product, Referral
 from billing.tasks import look_after_forms, resolve_attempts
 from contacts.models import Contact
 from tests.factories import ContactFactory, CouponFactory, OrderFormFactory, PartnerFactory, ProductFactory
@@ -55,6 +56,54 @@ def test_a_partners_link_counts_when_the_card_is_refused_too(visitor: Visitor) -
     visitor.opens("?ref=BEES")
     visitor.orders(DECLINES)
     assert referrers() == ("BEES", "BEES")
+
+
+@pytest.fixture
+def customer(visitor: Visitor) -> Visitor:
+    """Ada, whom BEES led to her first order. MOSS is a partner of the same program."""
+    moss = PartnerFactory.create(code="MOSS")
+    PartnerFactory.create(code="BEES", program=moss.program)
+    visitor.opens("?ref=BEES")
+    visitor.orders()
+    return visitor
+
+
+def refused(thief: Visitor) -> None:
+    thief.orders(DECLINES)
+
+
+def left(thief: Visitor) -> None:
+    thief.fills_in()
+    look_after_forms(timezone.now() + timedelta(hours=50))
+
+
+def had_for_nothing(thief: Visitor) -> None:
+    thief.form.items.update(product=ProductFactory.create(price=0))
+    assert THANKS in thief.goes_to(thief.fills_in())
+
+
+@pytest.mark.parametrize("order", [refused, left, had_for_nothing])
+def test_an_order_that_costs_nobody_anything_moves_no_referrer_of_a_customer(
+    customer: Visitor, form: OrderForm, order: Callable[[Visitor], None]
+) -> None:
+    thief = Visitor(form)
+    thief.opens("?ref=MOSS")
+    order(thief)
+    assert referrers() == ("BEES", "BEES")
+
+
+def free_trial() -> Product:
+    return ProductFactory.create(sold_as="subscription", trial_days=14)
+
+
+@pytest.mark.parametrize("product", [ProductFactory.create, free_trial])
+def test_a_customer_who_comes_by_another_link_and_pays_or_leaves_a_card_has_it_as_the_last(
+    customer: Visitor, form: OrderForm, product: Callable[[], Product]
+) -> None:
+    form.items.update(product=product())
+    customer.opens("?ref=MOSS")
+    assert THANKS in customer.orders()
+    assert referrers() == ("BEES", "MOSS")
 
 
 def test_the_first_link_and_the_last_are_both_remembered(visitor: Visitor) -> None:

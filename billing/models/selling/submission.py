@@ -378,11 +378,19 @@ class Submission(models.Model):
 
     # -- its end
 
-    def finish(self, *, at: datetime) -> None:
-        """What follows from the order, paid or not, in the transaction that ends it."""
+    def finish(self, *, at: datetime, is_accepted: bool) -> None:
+        """What follows from the order, paid or not, in the transaction that ends it.
+
+        Who led a customer here is not changed by an order for which neither money nor a card was given:
+        a partner could otherwise type the addresses of other people's customers, and earn on what they buy
+        next.
+        """
+        is_earnest = is_accepted and bool(self.invoice.total or self.recurs)
         self.finished_at = at
         self.save(update_fields=["finished_at"])
         fill_in(self.invoice, self.typed)
+        if not is_earnest and Invoice.objects.of(self.invoice.contact).sales().exists():
+            return
         for code, opened_at in self.referrals:
             record_referral(self.invoice.contact, code, datetime.fromisoformat(opened_at))
 
