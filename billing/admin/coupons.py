@@ -134,10 +134,19 @@ class CouponAdmin(admin.ModelAdmin[Coupon]):
                 issued_by=request.user,  # type: ignore[misc]  # nobody comes in unnamed
             )
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Coupon | None:
+        """Locked while it is changed: saving writes every column, and a redemption counts in one of them."""
+        found = super().get_object(request, object_id, from_field)
+        if found and request.method == "POST":
+            found.refresh_from_db(from_queryset=Coupon.objects.locked())
+        return found
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        coupon, issue = self.get_object(request, object_id), CODE_STEPS["issue_code"]
+        coupon, issue = super().get_object(request, object_id), CODE_STEPS["issue_code"]
         may = coupon and coupon.is_personal and request.user.has_perm(issue.codename)
         url = f"{reverse('billing:coupon_issue')}?coupon={object_id}"
         entries = [Entry(issue, url, url, dialog=False)] if may else []

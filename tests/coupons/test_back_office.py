@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from django.db.models import ProtectedError
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import Coupon, CouponCode, Header
+from billing.models import Coupon, CouponCode, Header, Invoice, Product
 from billing.statuses import InvoiceStatus
-from tests.factories import ContactFactory, CouponFactory, InvoiceFactory, UserFactory
+from tests.factories import ContactFactory, CouponFactory, InvoiceFactory, ProductFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 ADD = reverse("admin:billing_coupon_add")
@@ -101,6 +104,40 @@ def test_fewer_than_were_redeemed_are_refused(office: Client) -> None:
     InvoiceFactory.create_batch(2, coupon="SPRING")
     answer = office.post(change(coupon), {**GROUP, "total_available": "1"}).content.decode()
     assert "Total available is 1: 2 have been redeemed already." in answer
+
+
+def test_a_code_that_was_redeemed_and_taken_off_again_stays_with_its_terms(office: Client) -> None:
+    coupon = CouponFactory.create(code="SPRING")
+    invoice = InvoiceFactory.create(coupon="SPRING")
+    invoice.edit(
+        None,
+        header=replace(Header.of(invoice), coupon=""),
+        lines=[line.given for line in invoice.lines.all()],
+    )
+    assert not Invoice.objects.filter(coupon_code__code="SPRING").exists()
+    given = {**GROUP, "percent": "90", "public_code": "other"}
+    assert office.post(change(coupon), given).status_code == 302
+    coupon.refresh_from_db()
+    assert (coupon.percent, coupon.codes.get().code) == (10, "SPRING")
+
+
+def test_a_product_that_a_coupon_names_is_not_deleted(client: Client) -> None:
+    """Or the coupon, which names none then, would be good for all of them."""
+    client.force_login(UserFactory.create(is_superuser=True, is_staff=True))
+    product = ProductFactory.create()
+    CouponFactory.create(code="SPRING", products=[product])
+    page = client.post(reverse("admin:billing_product_delete", args=[product.pk]), {"post": "yes"})
+    assert "would require deleting the following protected" in page.content.decode()
+    with pytest.raises(ProtectedError):
+        Product.objects.all().delete()
+    assert Coupon.objects.get().products.get() == product
+
+
+def test_a_coupon_that_names_a_product_can_be_deleted() -> None:
+    coupon = CouponFactory.create(code="SPRING", products=[ProductFactory.create()])
+    coupon.codes.all().delete()
+    coupon.delete()
+    assert not Coupon.objects.exists()
 
 
 def test_codes_are_read_there_and_lead_to_the_guarded_actions(office: Client) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
+from billing.admin.coupons import CouponForm
 from billing.models import Coupon, CouponCode, CouponRedemption, Header, Invoice, LineInput
 from billing.models.coupons.coupon import CouponQuerySet
 from billing.models.guard import Refused
 from billing.statuses import InvoiceStatus
 from tests.attempts.desk import assert_books_agree
-from tests.factories import NOON, ContactFactory, CouponFactory, InvoiceFactory
+from tests.attempts.locks import no_locks, race
+from tests.coupons.test_back_office import GROUP
+from tests.factories import NOON, ContactFactory, CouponFactory, InvoiceFactory, UserFactory
 from tests.gateways.races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,6 +53,24 @@ def test_the_last_one_left_goes_to_one_of_eight() -> None:
     assert CouponRedemption.objects.count() == 3
     assert Invoice.objects.filter(status=InvoiceStatus.DRAFT, coupon_code__code="LAST").count() == 7
     assert_books_agree()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_a_redemption_while_the_coupon_is_renamed_is_counted(client: Client, is_locked: bool) -> None:
+    coupon = CouponFactory.create(code="SPRING")
+    draft = InvoiceFactory.create(coupon="SPRING", status=InvoiceStatus.DRAFT)
+    client.force_login(UserFactory.create(role="Billing manager", is_staff=True))
+    url = reverse("admin:billing_coupon_change", args=[coupon.pk])
+    with nullcontext() if is_locked else no_locks(CouponQuerySet):
+        race(
+            lambda: client.post(url, {**GROUP, "name": "Renamed"}),
+            lambda: Invoice.objects.get(pk=draft.pk).issue(None, at=NOON),
+            owner=CouponForm,
+            call="clean",
+        )
+    coupon.refresh_from_db()
+    assert (coupon.name, coupon.redeemed) == ("Renamed", 1 if is_locked else 0)
 
 
 def test_a_personal_code_goes_to_one_of_eight() -> None:

@@ -187,9 +187,9 @@ class Coupon(models.Model):
 
     @property
     def terms_are_fixed(self) -> bool:
-        """Whether somebody holds a personal code, or an invoice uses one. One or two queries."""
-        codes = self.codes.all()
-        return codes.filter(contact__isnull=False).exists() or codes.filter(invoices__isnull=False).exists()
+        """Whether somebody holds a personal code, or has used one. One query."""
+        held = Q(contact__isnull=False) | Q(invoices__isnull=False) | Q(redemptions__isnull=False)
+        return self.codes.filter(held).exists()
 
     def clean(self) -> None:
         """What it takes off is one of the two kinds, in a currency that allows it; the days make sense."""
@@ -248,3 +248,7 @@ class Coupon(models.Model):
             rule = _now("Days from issue is %(days)s: leave it empty, or from and until.")
             found["days"] = rule % words
         return found
+
+
+# A coupon whose last product was deleted would be good for every product.
+Coupon.products.through._meta.get_field("product").remote_field.on_delete = models.PROTECT
