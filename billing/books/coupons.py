@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from billing.books.problem import Problem
-from billing.models import Coupon, CouponCode, CouponRedemption, Invoice, InvoiceLine
+from billing.models import Coupon, CouponCode, CouponRedemption, Invoice, InvoiceLine, Order
 from billing.models.coupons.discount import Discount
 from billing.models.coupons.redemption import STANDS
 from billing.statuses import CodeState, CouponAudience, InvoiceStatus
@@ -24,6 +24,8 @@ def problems_of_coupons() -> Iterator[Problem]:
     yield from _states()
     yield from _audiences()
     yield from _without_a_code()
+    yield from _standing_for_nothing()
+    yield from _carried_for_nothing()
     discounts: dict[str, Discount] = {}
     last = 0
     while batch := _invoices_after(last):
@@ -65,6 +67,26 @@ def _without_a_code() -> Iterator[Problem]:
     lines = InvoiceLine.objects.filter(coupon_discount__gt=0, invoice__coupon_code=None)
     for line in lines.select_related("invoice").order_by("pk"):
         yield _of_line(line, line.invoice, "0")
+
+
+def _standing_for_nothing() -> Iterator[Problem]:
+    """A redemption stands while its invoice has the code, and not once nothing came of the invoice."""
+    another = Q(invoice__coupon_code=None) | ~Q(invoice__coupon_code=F("code__code"))
+    unpaid = Q(invoice__status=InvoiceStatus.VOIDED, invoice__paid=0, invoice__refunded=0)
+    ended = Q(invoice__status=InvoiceStatus.DECLINED) | unpaid
+    wrong = CouponRedemption.objects.filter(STANDS).filter(another | ended)
+    for redemption in wrong.select_related("code", "invoice").order_by("pk"):
+        words = (str(redemption.invoice), "redemption", f"of {redemption.code.code}", "none")
+        yield Problem("invoice", redemption.invoice_id, *words)
+
+
+def _carried_for_nothing() -> Iterator[Problem]:
+    """An order that goes on carries the code that the invoice which started it stands redeemed with."""
+    standing = CouponRedemption.objects.filter(STANDS, invoice=OuterRef("origin"))
+    redeemed = Exists(standing.filter(code__code=OuterRef("coupon_code")))
+    wrong = Order.objects.unended().filter(~redeemed, coupon_code__isnull=False)
+    for order in wrong.order_by("pk"):
+        yield Problem("order", order.pk, str(order), "coupon_code", str(order.coupon_code_id), "none")
 
 
 def _of_line(line: InvoiceLine, invoice: Invoice, computed: str) -> Problem:

@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 
 from billing import books
-from billing.models import Coupon, CouponCode, CouponRedemption, Invoice, InvoiceLine
+from billing.models import Coupon, CouponCode, CouponRedemption, Invoice, InvoiceLine, Order
 from billing.statuses import CodeState, InvoiceStatus
+from tests.coupons.test_orders import ALL, club, sale
 from tests.factories import ContactFactory, CouponFactory, InvoiceFactory
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ def test_an_invoice_of_every_status_with_a_coupon_adds_up(status: InvoiceStatus)
         (Coupon, {"redeemed": 2}, {("coupon", "redeemed")}),
         (CouponCode, {"state": CodeState.ISSUED}, {("coupon code", "state")}),
         (Coupon, {"percent": Decimal(20)}, {("line", "coupon_discount")}),
-        (Invoice, {"coupon_code": None}, {("line", "coupon_discount")}),
+        (Invoice, {"coupon_code": None}, {("line", "coupon_discount"), ("invoice", "redemption")}),
         (Coupon, {"audience": "group"}, {("coupon code", "contact")}),
     ],
 )
@@ -54,6 +55,33 @@ def test_what_lies_is_named(
 def test_a_share_that_its_line_does_not_take_off_is_named(invoice: Invoice) -> None:
     InvoiceLine.objects.update(coupon_discount=Decimal(9))
     assert {("line", "coupon_discount"), ("line", "net")} <= found()
+
+
+@pytest.mark.parametrize("status", [InvoiceStatus.DECLINED, InvoiceStatus.VOIDED])
+def test_a_coupon_that_was_not_given_back_is_named(status: InvoiceStatus) -> None:
+    CouponFactory.create(code="SPRING")
+    invoice = InvoiceFactory.create(coupon="SPRING", status=status)
+    CouponRedemption.objects.update_or_create(
+        invoice=invoice,
+        defaults={
+            "code": CouponCode.objects.get(),
+            "is_single": False,
+            "redeemed_at": timezone.now(),
+            "returned_at": None,
+        },
+    )
+    Coupon.objects.update(redeemed=1)
+    assert found() == {("invoice", "redemption")}
+
+
+def test_an_order_with_a_coupon_that_its_invoice_has_not_redeemed_is_named() -> None:
+    CouponFactory.create(code="SPRING", scope=ALL)
+    sale(club(), coupon="SPRING")
+    order = Order.objects.get()
+    assert (order.coupon_code_id, list(books.problems())) == ("SPRING", [])
+    CouponRedemption.objects.update(returned_at=timezone.now())
+    Coupon.objects.update(redeemed=0)
+    assert found() == {("invoice", "redemption"), ("order", "coupon_code")}
 
 
 def test_a_coupon_that_was_never_redeemed_is_named(invoice: Invoice) -> None:
