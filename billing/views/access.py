@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 
-class DeskRequest(HttpRequest):
-    """A request of a signed-in member of staff."""
+class HtmxRequest(HttpRequest):
+    """What the middleware makes of every request."""
 
     htmx: HtmxDetails
+
+
+class DeskRequest(HtmxRequest):
+    """A request of a signed-in member of staff."""
+
     user: User
 
 

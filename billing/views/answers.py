@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from billing.models import Event
-from billing.views.access import DeskRequest
+from billing.views.access import DeskRequest, HtmxRequest
 
 ELSEWHERE = frozenset({"delete", "pay_out"})
 """After these another page is shown: that of the record may be gone with it, or a new one is there."""
@@ -50,6 +50,6 @@ def page_of(event: Event) -> str:
     return reverse("billing:order", args=[event.order_id]) if event.order_id else ""
 
 
-def go(request: DeskRequest, url: str) -> HttpResponse:
+def go(request: HtmxRequest, url: str) -> HttpResponse:
     """Lead the browser on to another page."""
     return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)

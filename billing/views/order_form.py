@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -29,7 +29,8 @@ from billing.models.guard import Invalid, NotOffered, Refused, Stale
 from billing.models.selling.form import Basket, Offer
 from billing.models.selling.submission import Sent
 from billing.models.visiting import HOUR, ComeBackLater
-from billing.views import referrals
+from billing.views import answers, referrals
+from billing.views.access import HtmxRequest
 from billing.views.client import client_of
 
 VISIT = "visit"
@@ -53,7 +54,7 @@ def for_visitors(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_visitors
-def order(request: HttpRequest, form: OrderForm) -> HttpResponse:
+def order(request: HtmxRequest, form: OrderForm) -> HttpResponse:
     now = clock.now()
     try:
         offers = form.offers()
@@ -89,7 +90,7 @@ def _begun(request: HttpRequest, form: OrderForm, now: datetime) -> Submission |
     return found if found and not found.finished_at and now - found.sent_at < HOUR else None
 
 
-def _sent(request: HttpRequest, form: OrderForm, offers: list[Offer], now: datetime) -> HttpResponse:
+def _sent(request: HtmxRequest, form: OrderForm, offers: list[Offer], now: datetime) -> HttpResponse:
     if request.POST.get("do") == "totals":
         return _page(request, CheckoutForm(form, offers, typed=request.POST.dict()))
     asked = CheckoutForm(form, offers, data=request.POST)
@@ -105,7 +106,7 @@ def _sent(request: HttpRequest, form: OrderForm, offers: list[Offer], now: datet
         return _later(response, refusal) if isinstance(refusal, ComeBackLater) else response
 
 
-def _order(request: HttpRequest, asked: CheckoutForm, basket: Basket, now: datetime) -> HttpResponse:
+def _order(request: HtmxRequest, asked: CheckoutForm, basket: Basket, now: datetime) -> HttpResponse:
     form = asked.order_form
     if not asked.is_what_was_seen:
         words = _("The total is %(total)s. Please look at your order and press the button again.")
@@ -120,7 +121,7 @@ def _order(request: HttpRequest, asked: CheckoutForm, basket: Basket, now: datet
     submission = Submission.send(form, asked.cleaned_data["visit"], sent)
     path = reverse("billing:ordered", args=[form.slug, submission.visit])
     page = submission.lead_on(back=request.build_absolute_uri(path), at=now)
-    response = HttpResponseRedirect(page or path)
+    response = answers.go(request, page or path)
     response.set_signed_cookie(
         VISIT,
         str(submission.visit),

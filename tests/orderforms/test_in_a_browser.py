@@ -87,6 +87,53 @@ def test_back_from_the_gateway_the_order_is_as_it_was_and_can_be_changed(page: P
     assert (Invoice.objects.count(), Payment.objects.count()) == (1, 1)
 
 
+def test_back_from_the_gateway_after_something_was_refused_the_page_is_there(page: Page) -> None:
+    """Where a browser goes back to the answer to what was sent, it asks whether to send that again."""
+    page.goto(f"/order/{form().slug}/")
+    page.get_by_label("Coupon code").fill("NOSUCH")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("there is no such code.")).to_be_visible()
+    page.locator("#order").click()
+    expect(page.get_by_role("alert").first).to_contain_text("Nothing was ordered yet")
+    expect(page.get_by_text("Name is missing.")).to_be_visible()
+    page.get_by_label("Coupon code").fill("")
+    fill_in(page)
+    page.get_by_role("button", name="Order and pay $25.00").click()
+    expect(page.get_by_label("Card number")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_label("Name")).to_have_value("Ada Lovelace")
+    page.get_by_label("I agree to the terms").check()
+    page.get_by_role("button", name="Order and pay $25.00").click()
+    type_card(page, APPROVES, "Pay $25.00")
+    expect(page.get_by_role("heading", name="Thank you for your order")).to_be_visible()
+    assert Invoice.objects.count() == 1
+
+
+def test_a_lost_connection_is_told_and_nothing_typed_is_lost(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    context = browser.new_context(base_url=live_server.url)
+    page = context.new_page()
+    page.goto(f"/order/{form().slug}/")
+    fill_in(page)
+    context.set_offline(True)
+    page.locator("#order").click()
+    expect(page.get_by_role("alert")).to_contain_text("The connection was lost.")
+    context.set_offline(False)
+    page.locator("#order").click()
+    type_card(page, APPROVES, "Pay $25.00")
+    expect(page.get_by_role("heading", name="Thank you for your order")).to_be_visible()
+    context.close()
+
+
+def test_a_form_that_was_closed_meanwhile_says_so(page: Page) -> None:
+    page.goto(f"/order/{form().slug}/")
+    fill_in(page)
+    OrderForm.objects.update(is_active=False)
+    page.locator("#order").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing can be ordered here just now.")
+
+
 def test_on_a_phone_and_without_scripts_it_is_ordered_all_the_same(
     browser: Browser, live_server: LiveServer
 ) -> None:
