@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Field, QuerySet
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -16,7 +15,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from billing import money
-from billing.forms.header import currency_choices
+from billing.admin.asking import AsksPlainly
 from billing.models import (
     OrderForm,
     OrderFormItem,
@@ -25,28 +24,14 @@ from billing.models import (
     TaxRate,
 )
 
-if TYPE_CHECKING:
-    pass
 
-
-class PicksCurrency:
-    """The currency is chosen from the list of those that people pay with."""
-
-    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **more: Any) -> Any:
-        if db_field.name == "currency":
-            words = {"invalid_choice": _("Currency is “%(value)s”: it is not in ISO 4217, for example USD.")}
-            label = str(db_field.verbose_name).capitalize()
-            return forms.ChoiceField(label=label, choices=currency_choices, error_messages=words)
-        return super().formfield_for_dbfield(db_field, request, **more)  # type: ignore[misc]
-
-
-class PriceInline(PicksCurrency, admin.TabularInline[ProductPrice, Product]):
+class PriceInline(AsksPlainly, admin.TabularInline[ProductPrice, Product]):
     model = ProductPrice
     extra = 0
 
 
 @admin.register(Product)
-class ProductAdmin(PicksCurrency, admin.ModelAdmin[Product]):
+class ProductAdmin(AsksPlainly, admin.ModelAdmin[Product]):
     list_display = ("name", "sku", "price_shown", "terms", "tax_rate", "is_active")
     list_filter = ("is_active", "sold_as", "currency", "tax_rate")
     list_select_related = ("tax_rate",)
@@ -101,7 +86,7 @@ class ItemInline(admin.TabularInline[OrderFormItem, OrderForm]):
 
 
 @admin.register(OrderForm)
-class OrderFormAdmin(PicksCurrency, admin.ModelAdmin[OrderForm]):
+class OrderFormAdmin(AsksPlainly, admin.ModelAdmin[OrderForm]):
     list_display = ("title", "link_shown", "currency", "products", "state")
     list_filter = ("is_active", "currency")
     search_fields = ("title", "slug")
@@ -136,7 +121,7 @@ class OrderFormAdmin(PicksCurrency, admin.ModelAdmin[OrderForm]):
 
 
 @admin.register(TaxRate)
-class TaxRateAdmin(admin.ModelAdmin[TaxRate]):
+class TaxRateAdmin(AsksPlainly, admin.ModelAdmin[TaxRate]):
     list_display = ("name", "percent", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from django import forms
@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import clock
 from billing.actions import CODE_STEPS
+from billing.admin.asking import AsksPlainly
+from billing.admin.reading import RecordAdmin
 from billing.models import (
     Coupon,
     CouponCode,
@@ -25,11 +27,6 @@ from billing.templatetags.rows import (
     Entry,
     code_entries,
 )
-
-if TYPE_CHECKING:
-    pass
-
-from billing.admin.reading import RecordAdmin
 
 
 class CouponForm(forms.ModelForm[Coupon]):
@@ -80,7 +77,7 @@ class CouponForm(forms.ModelForm[Coupon]):
 
 
 @admin.register(Coupon)
-class CouponAdmin(admin.ModelAdmin[Coupon]):
+class CouponAdmin(AsksPlainly, admin.ModelAdmin[Coupon]):
     """What a coupon promises is fixed as soon as somebody holds or uses one of its codes."""
 
     form = CouponForm

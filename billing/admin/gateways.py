@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,17 +10,13 @@ from django.http import HttpRequest
 
 from billing import clock
 from billing.actions import NOTICE_ACTIONS
+from billing.admin.reading import RecordAdmin
 from billing.models import (
     Dispute,
     GatewayEvent,
     UnmatchedMoney,
 )
 from billing.models.guard import Refused
-
-if TYPE_CHECKING:
-    pass
-
-from billing.admin.reading import RecordAdmin
 
 
 @admin.register(GatewayEvent)

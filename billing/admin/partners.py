@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from django.contrib import admin
@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.asking import AsksPlainly
+from billing.admin.reading import RecordAdmin
 from billing.models import (
     Commission,
     Partner,
@@ -23,26 +25,21 @@ from billing.templatetags.rows import (
     commission_entries,
 )
 
-if TYPE_CHECKING:
-    pass
 
-from billing.admin.reading import RecordAdmin
-
-
-class ProgramRateInline(admin.TabularInline[ProgramRate, PartnerProgram]):
+class ProgramRateInline(AsksPlainly, admin.TabularInline[ProgramRate, PartnerProgram]):
     model = ProgramRate
     extra = 0
     autocomplete_fields = ("product",)
     verbose_name_plural = _("products with rates of their own")
 
 
-class ThresholdInline(admin.TabularInline[Threshold, PartnerProgram]):
+class ThresholdInline(AsksPlainly, admin.TabularInline[Threshold, PartnerProgram]):
     model = Threshold
     extra = 0
 
 
 @admin.register(PartnerProgram)
-class PartnerProgramAdmin(admin.ModelAdmin[PartnerProgram]):
+class PartnerProgramAdmin(AsksPlainly, admin.ModelAdmin[PartnerProgram]):
     """Rates count for what is worked out from now on: commissions that exist keep theirs."""
 
     list_display = ("name", "pays", "percent_1", "percent_2", "is_active")

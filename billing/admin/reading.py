@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
@@ -11,10 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from billing.templatetags.rows import (
     Entry,
 )
-
-if TYPE_CHECKING:
-    pass
-
 
 KEPT_BACK = frozenset({"token", "card_token", "html", "key", "visit", "typed", "opened_from"})
 """Columns that nobody needs to read: secrets, the keys of single clicks, and what visitors typed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from django.contrib import admin
@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.reading import ReadOnly, RecordAdmin
 from billing.models import (
     Attempt,
     Card,
@@ -27,11 +28,6 @@ from billing.templatetags.rows import (
     order_entries,
     payment_entries,
 )
-
-if TYPE_CHECKING:
-    pass
-
-from billing.admin.reading import ReadOnly, RecordAdmin
 
 
 class PaymentInline(ReadOnly, admin.TabularInline[Payment, Invoice]):

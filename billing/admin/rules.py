@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -12,9 +10,6 @@ from billing.models import (
     RechargeSettings,
     Series,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @admin.register(RechargeSettings)

@@ -62,7 +62,7 @@ def test_a_group_coupon_is_made_with_its_public_code(office: Client) -> None:
         ({**FLAT, "amount": ""}, "Flat amount is missing: how much comes off?"),
         ({**FLAT, "amount": "-1"}, "Flat amount is -1: it must be above 0."),
         ({**FLAT, "amount": "1.5", "currency": "JPY"}, "Flat amount is 1.5: JPY has 0 decimals."),
-        ({**FLAT, "currency": "XXX"}, "Currency is “XXX”: it is not in ISO 4217."),
+        ({**FLAT, "currency": "XXX"}, "Currency is “XXX”: it is not in ISO 4217, for example USD."),
         ({**GROUP, "public_code": ""}, "Public code is missing: a group coupon has one."),
         ({**GROUP, "public_code": "Ä1!"}, "Public code is “Ä1!”: use 3 to 32 letters (A to Z) and digits."),
         ({**GROUP, "public_code": "taken"}, "Public code is “TAKEN”: another coupon has it."),
