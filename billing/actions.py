@@ -270,8 +270,9 @@ CODE_ACTIONS = by_name(
 
 CODE_STEPS = by_name(
     Action("issue_code", _("Issue a code"), frozenset({CodeState.ISSUED}), _("issued"), "issue_couponcode"),
+    Action("export_codes", _("Codes as a file"), frozenset(CodeState), _("exported"), "export_couponcode"),
 )
-"""What is not done to a code that exists."""
+"""What is not done to one code that exists."""
 
 COMMISSION_ACTIONS = by_name(
     Action(

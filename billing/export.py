@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import clock, money
 from billing.actions import SALES
-from billing.models import Event, Invoice
+from billing.models import Event, Invoice, spelling
 from billing.models.guard import name_of
 from billing.statuses import CommissionStatus, PaymentStatus
 
@@ -62,6 +62,11 @@ def day(value: date, currency: str) -> str:
 def moment(value: datetime, currency: str) -> str:
     """In the desk's time zone, with its offset, to the second."""
     return timezone.localtime(value).isoformat(timespec="seconds")
+
+
+def spoken(value: str, currency: str) -> str:
+    """A code as people read it."""
+    return spelling.shown(value)
 
 
 def flag(value: Any, currency: str) -> str:
@@ -290,6 +295,27 @@ PAYOUT = Table(
     invoice="",
 )
 """Of what ``Payout.shares`` finds: whom to pay what."""
+
+
+CODES = Table(
+    "codes",
+    _("Code"),
+    _("coupon codes"),
+    columns=(
+        Column("code", _("Code"), "code", spoken),
+        Column("coupon", _("Coupon"), "coupon__name"),
+        *CONTACT,
+        Column("state", _("State"), "status"),
+        Column("issued_at", _("Issued"), "issued_at", moment),
+        Column("last_day", _("Last day"), "last_day", day),
+    ),
+    shown=("code", "contact", "email", "state", "last_day"),
+    sums="pk",
+    counts=frozenset(),
+    sums_are="",
+    invoice="",
+)
+"""Of what ``CouponCodeQuerySet.for_export`` finds: to tell each contact their code."""
 
 
 @dataclass(slots=True)

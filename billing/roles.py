@@ -85,6 +85,7 @@ _MANAGER = _SUPPORT | {
     "billing.change_coupon",
     "billing.issue_couponcode",
     "billing.withdraw_couponcode",
+    "billing.export_couponcode",
     "billing.approve_commission",
     "billing.export_commission",
     "billing.pay_out_partnerprogram",

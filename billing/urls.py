@@ -41,6 +41,7 @@ urlpatterns = [
     path("codes/<int:pk>/copy/", coupons.copy, name="code_copy"),
     path("codes/<int:pk>/withdraw/", coupons.withdraw, name="code_withdraw"),
     path("coupons/issue/", coupons.issue_many, name="coupon_issue"),
+    path("coupons/<int:pk>/codes/export/", exports.codes, name="codes_export"),
     path("cards/<int:pk>/default/", cards.make_default, name="card_default"),
     path("cards/<int:pk>/retry/", cards.retry, name="card_retry"),
     path("cards/<int:pk>/remove/", cards.remove, name="card_remove"),

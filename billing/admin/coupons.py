@@ -8,11 +8,9 @@ from urllib.parse import quote
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from billing import clock
-from billing.actions import CODE_STEPS
 from billing.admin.asking import AsksPlainly
 from billing.admin.reading import RecordAdmin
 from billing.models import (
@@ -26,6 +24,7 @@ from billing.statuses import CouponAudience
 from billing.templatetags.rows import (
     Entry,
     code_entries,
+    coupon_entries,
 )
 
 
@@ -143,10 +142,8 @@ class CouponAdmin(AsksPlainly, admin.ModelAdmin[Coupon]):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        coupon, issue = super().get_object(request, object_id), CODE_STEPS["issue_code"]
-        may = coupon and coupon.is_personal and request.user.has_perm(issue.codename)
-        url = f"{reverse('billing:coupon_issue')}?coupon={object_id}"
-        entries = [Entry(issue, url, url, dialog=False)] if may else []
+        coupon = super().get_object(request, object_id)
+        entries = coupon_entries(coupon, request.user) if coupon else []
         context = {**(extra_context or {}), "entries": entries}
         return super().change_view(request, object_id, form_url, context)
 

@@ -5,7 +5,7 @@ Everything around the rows is a template of Django's. A menu reads from the mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -23,11 +23,11 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from jinja2 import Environment
 
-from billing.actions import Action
+from billing.actions import CODE_STEPS, Action
 from billing.forms.actions import FORMS, PAYMENT_FORMS
 from billing.forms.coupons import CODE_FORMS
 from billing.forms.orders import ORDER_FORMS
-from billing.models import Commission, CouponCode, Invoice, Order, Payment
+from billing.models import Commission, Coupon, CouponCode, Invoice, Order, Payment
 from billing.templatetags.money import money, normal
 
 register = template.Library()
@@ -117,6 +117,19 @@ def code_entries(code: CouponCode, user: Any, way_back: str) -> list[Entry]:
         for action in code.available_actions(user)
         if code.is_personal
     ]
+
+
+def coupon_entries(coupon: Coupon, user: Any) -> list[Entry]:
+    """What is done with its personal codes together; a public one is not issued."""
+    issue, url = CODE_STEPS["issue_code"], f"{reverse('billing:coupon_issue')}?coupon={coupon.pk}"
+    may = coupon.is_personal and user.has_perm(issue.codename)
+    return [*([Entry(issue, url, url, dialog=False)] if may else []), *files_of_codes(coupon, user)]
+
+
+def files_of_codes(coupon: Coupon, user: Any) -> Iterator[Entry]:
+    export, url = CODE_STEPS["export_codes"], reverse("billing:codes_export", args=[coupon.pk])
+    if coupon.is_personal and user.has_perm(export.codename):
+        yield Entry(export, url, url, dialog=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
@@ -19,11 +20,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing import clock
 from billing.actions import CODE_ACTIONS, CODE_STEPS
 from billing.filters import Unreadable, read_ids
-from billing.forms.coupons import CODE_FORMS, IssueCodeForm, ManyForm, many_preview
+from billing.forms.coupons import CODE_FORMS, CouponField, IssueCodeForm, ManyForm, many_preview
 from billing.models import Coupon, CouponCode
 from billing.models.coupons.issuing import IssuePlan, issue_codes, key_of
 from billing.models.guard import AlreadyDone, Invalid, NotAllowed, Refused
 from billing.models.offering import role_sentence
+from billing.templatetags.rows import files_of_codes
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from
 from billing.views.paging import PER_PAGE
@@ -126,8 +128,7 @@ def issue_many(request: DeskRequest) -> HttpResponse:
     except Unreadable as unreadable:
         return refused(request, str(unreadable), status=422, back=back)
     if request.method != "POST":
-        asked = request.GET.get("coupon", "")
-        return _list(request, ManyForm(initial={"coupon": asked}), chosen)
+        return _list(request, ManyForm(initial={"coupon": request.GET.get("coupon", "")}), chosen)
     try:
         return _posted(request, chosen)
     except AlreadyDone as already:
@@ -161,7 +162,8 @@ def _posted(request: DeskRequest, chosen: Chosen) -> HttpResponse:
         form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
     else:
         messages.success(request, event.text)
-        return HttpResponseRedirect(f"{reverse('billing:coupon_issue')}?{urlencode({'q': chosen.query})}")
+        where = urlencode({"q": chosen.query, "coupon": given["coupon"].pk})
+        return HttpResponseRedirect(f"{reverse('billing:coupon_issue')}?{where}")
     return _list(request, form, chosen, status=422)
 
 
@@ -174,13 +176,25 @@ def _key(request: DeskRequest) -> uuid.UUID | None:
 
 def _list(request: DeskRequest, form: ManyForm, chosen: Chosen, *, status: int = 200) -> HttpResponse:
     rows = chosen.found.for_list()
+    coupon = _coupon(request)
     context = {
         "form": form,
+        "coupon": coupon,
+        "file": next(files_of_codes(coupon, request.user), None) if coupon else None,
         "chosen": chosen,
         "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "has_coupons": Coupon.objects.for_issuing().exists(),
     }
     return render(request, "billing/coupons/issue.html", context, status=status)
+
+
+def _coupon(request: DeskRequest) -> Coupon | None:
+    """The one that the address names, if it is one of which codes are issued."""
+    try:
+        coupon: Coupon = CouponField().clean(request.GET.get("coupon"))
+    except ValidationError:
+        return None
+    return coupon
 
 
 def _confirm(

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from billing import clock
-from billing.actions import ACTIONS, COMMISSION_ACTIONS, PAYMENT_ACTIONS, Action
-from billing.export import COMMISSIONS, INVOICES, LINES, PAYMENTS, PAYOUT, Table, stream
+from billing.actions import ACTIONS, CODE_STEPS, COMMISSION_ACTIONS, PAYMENT_ACTIONS, Action
+from billing.export import CODES, COMMISSIONS, INVOICES, LINES, PAYMENTS, PAYOUT, Table, stream
 from billing.filters import CommissionFilter, InvoiceFilter, ListFilter, PaymentFilter, Selection, Unreadable
 from billing.forms.export import ExportForm
-from billing.models import Invoice, Payout
+from billing.models import Coupon, CouponCode, Invoice, Payout
 from billing.models.offering import role_sentence
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from
@@ -77,6 +77,16 @@ def payout(request: DeskRequest, pk: int) -> HttpResponseBase:
     batch = get_object_or_404(Payout, pk=pk)
     columns = PAYOUT.named([column.name for column in PAYOUT.columns])
     return _csv(f"payout-{batch.pk}.csv", stream(PAYOUT, batch.shares(), columns, user=request.user))
+
+
+@require_http_methods(["GET", "HEAD"])
+@desk("billing.view_couponcode", CODE_STEPS["export_codes"].codename)
+def codes(request: DeskRequest, pk: int) -> HttpResponseBase:
+    """The personal codes of a coupon: whom to tell which."""
+    coupon = get_object_or_404(Coupon, pk=pk)
+    columns = CODES.named([column.name for column in CODES.columns])
+    rows = CouponCode.objects.filter(coupon=coupon).for_export()
+    return _csv(f"codes-{coupon.pk}.csv", stream(CODES, rows, columns, user=request.user))
 
 
 def _given(request: DeskRequest) -> QueryDict:

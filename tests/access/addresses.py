@@ -157,6 +157,7 @@ class World:
             "notices": self.notice,
             "orders": self.order,
             "codes": self.code,
+            "coupons": self.code.coupon,
             "partners": self.partner,
             "programs": self.partner.program,
             "payouts": self.payout,

@@ -54,6 +54,7 @@ RULES = {
     "billing:code_copy": READ,
     "billing:code_withdraw": BOTH,
     "billing:coupon_issue": BOTH,
+    "billing:codes_export": READ,
     "billing:card_default": BOTH,
     "billing:card_remove": BOTH,
     "billing:card_retry": BOTH,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 from datetime import date, timedelta
@@ -320,10 +321,40 @@ def test_contacts_that_came_since_are_shown_before_they_get_anything(desk: Clien
     assert not CouponCode.objects.exists()
 
 
+def test_after_issuing_the_codes_are_had_as_a_file(desk: Client, thanks: Coupon) -> None:
+    """Or nobody could tell twenty thousand contacts theirs."""
+    ContactFactory.create(name="=Grace()", email="grace@example.com")
+    ContactFactory.create(name="Mary Shelley", email="")
+    _status, page = post(desk, thanks, who="all")
+    _status, page = post(desk, thanks, **{**hidden(page), "who": "all"})
+    url = f"/coupons/{thanks.pk}/codes/export/"
+    assert f'href="{url}"' in page
+    answer = desk.get(url)
+    assert answer["Content-Disposition"] == f'attachment; filename="codes-{thanks.pk}.csv"'
+    rows = list(csv.DictReader(answer.getvalue().decode("utf-8-sig").splitlines()))
+    assert [(row["contact"], row["email"]) for row in rows] == [
+        ("'=Grace()", "grace@example.com"),
+        ("Mary Shelley", ""),
+    ]
+    codes = CouponCode.objects.order_by("contact__name")
+    assert [row["code"] for row in rows] == [code.shown for code in codes]
+    assert Event.objects.latest("id").text == "Exported: 2 rows of coupon codes."
+
+
+def test_the_codes_of_another_coupon_are_in_another_file(desk: Client, thanks: Coupon, ada: Contact) -> None:
+    issue(thanks, everybody())
+    other = CouponFactory.create(code="PUBLIC")
+    for coupon, count in ((thanks, 2), (other, 1)):  # with its headings
+        answer = desk.get(f"/coupons/{coupon.pk}/codes/export/")
+        assert len(answer.getvalue().splitlines()) == count
+    assert desk.get("/coupons/999/codes/export/").status_code == 404
+
+
 def test_support_is_told_whose_it_is(client: Client) -> None:
     client.force_login(UserFactory.create(role="Support"))
     assert client.get("/coupons/issue/").status_code == 403
     assert client.post("/coupons/issue/", {"key": str(uuid4())}).status_code == 403
+    assert client.get("/coupons/1/codes/export/").status_code == 403
 
 
 def test_the_list_of_contacts_leads_there_with_its_search(desk: Client, ada: Contact) -> None:

@@ -124,7 +124,7 @@ FORMS = [
         lambda world: world.form.get_absolute_url(),
         {
             "visit": str(UUID(int=9)),
-            "seen": "USD 25.00",
+            "seen": "",
             "name": "Grace Hopper",
             "email": "grace@navy.example",
         },

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.actions import ACTIONS
+from billing.forms.checkout import CheckoutForm
 from billing.models import Event, Invoice
 from billing.models.bulk import Plan
 from contacts.models import Contact
@@ -80,6 +81,8 @@ def filled(form: Form, world: World, **spoilt: Any) -> dict[str, Any]:
         data |= {"ids": str(world.invoice.pk), "state": plan.state}
     if "charge-amount" in data:
         data.setdefault("charge-card", str(world.card.pk))
+    if "visit" in data:
+        data |= {"seen": CheckoutForm(world.form, world.form.offers()).to_be_seen, **spoilt}
     return data
 
 

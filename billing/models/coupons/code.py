@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import F, FilteredRelation, Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Coalesce, Upper
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -52,6 +52,12 @@ class CouponCodeQuerySet(models.QuerySet["CouponCode"]):
             )
             .order_by("-issued_at", "-id")
         )
+
+    def for_export(self) -> CouponCodeQuerySet:
+        """Personal ones, in the order in which they were issued, with their ``last_day``."""
+        last_day = Coalesce("expires_on", "coupon__ends_on")
+        found = self.filter(contact__isnull=False).annotate(last_day=last_day)
+        return found.annotate(status=F("state"), currency=F("coupon__currency")).order_by("issued_at", "id")
 
 
 class CouponCode(Record):
