@@ -52,9 +52,9 @@ SALES = ALL - {S.DRAFT, S.DECLINED, S.VOIDED}
 """Statuses that count as a purchase in a contact's figures."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Action:
-    """One line of the table.
+    """One line of the table, of which there is one: none is equal to another.
 
     ``on``: the statuses that offer it. ``can_be``: its participle, for the sentence of a refusal.
     ``needs``: attributes of the record that must be empty; each is the reason, in words, why not just now.

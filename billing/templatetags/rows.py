@@ -20,7 +20,7 @@ from django.utils.dateformat import format as write_date
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from jinja2 import Environment
 
 from billing.actions import CODE_STEPS, Action
@@ -134,12 +134,13 @@ def files_of_codes(coupon: Coupon, user: Any) -> Iterator[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """Stands for any record while its menu is drawn: characters that nobody types, to be filled in."""
+    """Stands for any record and page while a menu is drawn: characters that nobody types, to be filled in."""
 
     pk: str = "\ue000"
     name: str = "\ue001"
     invoice_link: str = "\ue002"
     pay_link: str = "\ue003"
+    way_back: str = "\ue004"
 
     def __str__(self) -> str:
         return self.name
@@ -148,37 +149,45 @@ class Blank:
 BLANK = Blank()
 
 
+Entries = Callable[[Any, Iterable[Action], str], list[Entry]]
+
+
+@lru_cache(maxsize=1024)
+def _blank_menu(
+    template: str, entries: Entries, actions: tuple[Action, ...], language: str | None, **roots: str
+) -> str:
+    """The menu of :data:`BLANK`, drawn once by each process, since it holds nothing of any record or page."""
+    context = {
+        "entries": entries(BLANK, actions, BLANK.way_back),
+        "record": BLANK,
+        "way_back": BLANK.way_back,
+    }
+    drawn: str = engines["rows"].get_template(template).render({**roots, **context})
+    return drawn
+
+
 class Menus:
     """The menus in the rows of one list.
 
     Those of records with the same actions differ by number, name and links alone: each kind is drawn once.
     """
 
-    def __init__(
-        self, template: str, entries: Callable[[Any, list[Action], str], list[Entry]], **roots: Any
-    ) -> None:
+    def __init__(self, template: str, entries: Entries, *, user: Any, way_back: str, **roots: str) -> None:
         self._template, self._entries, self._roots = template, entries, roots
-        self._drawn: dict[tuple[str, ...], str] = {}
+        self._user, self._way_back = user, escape(way_back)
+        self._of: dict[tuple[Action, ...], str] = {}
 
     def __call__(self, record: Invoice | Payment | Order) -> SafeString:
-        actions = record.available_actions(self._roots["user"])
-        kind = tuple(action.name for action in actions)
-        if kind not in self._drawn:
-            self._drawn[kind] = self._draw(actions)
-        text = self._drawn[kind].replace(BLANK.pk, str(record.pk)).replace(BLANK.name, escape(str(record)))
+        actions = tuple(record.available_actions(self._user))
+        if actions not in self._of:
+            blank = _blank_menu(self._template, self._entries, actions, get_language(), **self._roots)
+            self._of[actions] = blank.replace(BLANK.way_back, self._way_back)
+        text = self._of[actions].replace(BLANK.pk, str(record.pk)).replace(BLANK.name, escape(str(record)))
         if isinstance(record, Invoice):
             text = text.replace(BLANK.invoice_link, record.invoice_link).replace(
                 BLANK.pay_link, record.pay_link
             )
-        return mark_safe(text)  # noqa: S308  # Jinja escaped the kind, and the name is escaped above
-
-    def _draw(self, actions: list[Action]) -> str:
-        entries = self._entries(BLANK, actions, self._roots["way_back"])
-        return (
-            engines["rows"]
-            .get_template(self._template)
-            .render({**self._roots, "entries": entries, "record": BLANK})
-        )
+        return mark_safe(text)  # noqa: S308  # Jinja escaped the kind, and the rest is escaped above
 
 
 def environment(**options: Any) -> Environment:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.middleware import get_user
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -46,6 +47,7 @@ def desk(*permissions: str) -> Callable[[View], View]:
         def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not has_purchases():
                 return render(request, "billing/edition.html", status=403)
+            request.user = get_user(request)  # not a proxy for it, which a list asks hundreds of times
             return view(request, *args, **kwargs)
 
         allowed: View = permission_required(permissions, raise_exception=True)(page)

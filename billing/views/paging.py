@@ -30,7 +30,7 @@ class CountedPaginator(Paginator[Any]):
         return self.known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Section:
     """One list of a page: ``name`` is its anchor and the name of its page's number in ``query``, which
     keeps the others.
@@ -44,11 +44,11 @@ class Section:
     def count(self) -> int:
         return self.page.paginator.count
 
-    @property
+    @cached_property
     def previous_url(self) -> str:
         return self._url(self.page.number - 1) if self.page.has_previous() else ""
 
-    @property
+    @cached_property
     def next_url(self) -> str:
         return self._url(self.page.number + 1) if self.page.has_next() else ""
 

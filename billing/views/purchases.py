@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, PositiveIntegerField, QuerySet, Subquery
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -40,26 +39,25 @@ def contact_figures(contact: Contact) -> dict[str, Any]:
     }
 
 
+class CountOf(Subquery):
+    """How many rows there are, counted by themselves: joined to one another they would multiply."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = PositiveIntegerField()
+
+
 COUNTS = {
-    f"{name}_count": Coalesce(
-        Subquery(
-            model._default_manager.filter(contact=OuterRef("pk"))
-            .order_by()
-            .values("contact")
-            .values(count=Count("pk"))
-        ),
-        0,
-    )
-    for name, model in (("order", Order), ("code", CouponCode))
+    f"{name}_count": CountOf(model._default_manager.filter(contact=OuterRef("pk")).order_by().values("pk"))
+    for name, model in (("payment", Payment), ("order", Order), ("code", CouponCode))
 }
-"""What is counted with the contact: each by itself, since joined to one another they would multiply."""
+"""What is counted with the contact."""
 
 
 def lists(contact: Contact, info: dict[str, Any], query: QueryDict) -> dict[str, Section]:
     return {
         "history": section("history", InvoiceLine.objects.history_of(contact), query, info["line_count"]),
         "invoices": section("invoices", Invoice.objects.of(contact).for_list(), query, info["invoice_count"]),
-        "payments": section("payments", Payment.objects.of(contact).for_list(), query),
+        "payments": section("payments", Payment.objects.of(contact).for_list(), query, info["payment_count"]),
         "orders": section("orders", Order.objects.of(contact).for_list(), query, info["order_count"]),
         "coupons": section("coupons", CouponCode.objects.of(contact).for_list(), query, info["code_count"]),
     }

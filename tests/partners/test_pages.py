@@ -126,6 +126,15 @@ def test_the_row_offers_approval_to_whom_it_is_allowed(desk: Client, client: Cli
     assert client.get(link).status_code == 403
 
 
+def test_each_button_for_the_selected_rows_leads_to_what_it_says(desk: Client, ada: Partner) -> None:
+    close(sale(ada))
+    page = desk.get("/commissions/").content.decode()
+    buttons = re.findall(r'id="bulk-(\w+)" formaction="([^"]*)" hx-post="([^"]*)"', page)
+    assert {name: {form, in_place} for name, form, in_place in buttons} == {
+        name: {f"/commissions/{name}/"} for name in ("approve", "export")
+    }
+
+
 def test_the_export_has_the_columns_of_the_list(desk: Client, ada: Partner) -> None:
     invoice = close(sale(ada, line(100)))
     sold = Commission.objects.get()

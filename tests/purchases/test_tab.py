@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -254,6 +255,13 @@ def test_a_row_menu_holds_what_may_be_done_and_why_not_the_rest(
     offered = re.findall(rf'href="/invoices/{invoice.pk}/(\w+)/\?next=', menu)
     assert offered == [action.name for action in invoice.available_actions(user)]
     assert f'href="/invoices/{invoice.pk}/why-not/?next=' in menu
+
+
+def test_the_same_menu_leads_back_to_each_page_that_it_stands_on(desk: Client, ada: Contact) -> None:
+    invoice = buy(ada)
+    for path in (f"/contacts/{ada.pk}/purchases/", f"/contacts/{ada.pk}/purchases/?payments=2", "/invoices/"):
+        page = desk.get(path).content.decode()
+        assert f'href="/invoices/{invoice.pk}/pay/?next={quote(path)}"' in page
 
 
 # -- attempts whose outcome nobody knows
