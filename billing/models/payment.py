@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from uuid import UUID
 
@@ -38,6 +39,14 @@ SHOWN = (
 )
 """What a list shows of a payment."""
 REFUSED_REFUND = Q(type=PaymentType.REFUND, status=PaymentStatus.DECLINED)
+
+
+@cache
+def _disputes() -> dict[str, Exists | Subquery]:
+    """What a row knows of its disputes, put together once: that took as long as a short query."""
+    disputes = Dispute.objects.open().filter(payment=OuterRef("pk"))
+    first = disputes.order_by(F("respond_by").asc(nulls_last=True)).values("respond_by")[:1]
+    return {"is_disputed": Exists(disputes), "answer_by": Subquery(first)}
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -85,9 +94,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def with_disputes(self) -> PaymentQuerySet:
         """Each row knows whether it is disputed now, and when the bank's first deadline is."""
-        disputes = Dispute.objects.open().filter(payment=OuterRef("pk"))
-        first = disputes.order_by(F("respond_by").asc(nulls_last=True)).values("respond_by")[:1]
-        return self.annotate(is_disputed=Exists(disputes), answer_by=Subquery(first))  # type: ignore[no-redef]
+        return self.annotate(**_disputes())
 
     def refused_refunds(self) -> PaymentQuerySet:
         """Refunds that a gateway refused and that nobody has tried again or recorded since, oldest first."""
