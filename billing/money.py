@@ -76,11 +76,14 @@ def line_amounts(
     """``quantity * unit_price - discount``, then tax, rounded half up once at the currency's precision.
 
     ``coupon`` is the line's share of a coupon, already rounded: it comes off the rounded net, and the tax is
-    on what remains. What rounds to 0 is 0, even where a discount of whole cents is a fraction above it.
+    on what remains. What rounds to 0 is 0, even where a discount of whole cents is a fraction above it; and
+    where a coupon takes all of the net, no fraction of a cent remains for a tax to round up.
     """
     exact = quantity * unit_price - discount
     net = round_half_up(exact, currency) - coupon + ZERO
     remains = exact - coupon if net < 0 else max(ZERO, exact - coupon)
+    if coupon and not net:
+        remains = ZERO
     total = round_half_up(remains * (HUNDRED + tax_percent) / HUNDRED, currency)
     return LineAmounts(net=net, tax=total - net, total=total)
 

@@ -70,10 +70,15 @@ def _without_a_code() -> Iterator[Problem]:
 
 
 def _standing_for_nothing() -> Iterator[Problem]:
-    """A redemption stands while its invoice has the code, and not once nothing came of the invoice."""
+    """A redemption stands while its invoice has the code, and not once nothing came of the invoice, unless a
+    later payment of an order that it started carried the code as well.
+    """
+    carried = Invoice.objects.filter(
+        order__origin=OuterRef("invoice"), coupon_code__code=OuterRef("code__code")
+    )
     another = Q(invoice__coupon_code=None) | ~Q(invoice__coupon_code=F("code__code"))
     unpaid = Q(invoice__status=InvoiceStatus.VOIDED, invoice__paid=0, invoice__refunded=0)
-    ended = Q(invoice__status=InvoiceStatus.DECLINED) | unpaid
+    ended = Q(invoice__status=InvoiceStatus.DECLINED) | (unpaid & ~Exists(carried))
     wrong = CouponRedemption.objects.filter(STANDS).filter(another | ended)
     for redemption in wrong.select_related("code", "invoice").order_by("pk"):
         words = (str(redemption.invoice), "redemption", f"of {redemption.code.code}", "none")

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -96,8 +97,7 @@ class Plan:
         for first in range(0, len(self.ids), WORKED_OUT_AT_ONCE):
             part = Invoice.objects.in_bulk(self.ids[first : first + WORKED_OUT_AT_ONCE])
             claims = anew({invoice: invoice.money_kept() for invoice in part.values()})
-            for each in claims.values():
-                self.differences = combined(self.differences, each)
+            self.differences = combined(self.differences, chain.from_iterable(claims.values()))
 
     @property
     def total(self) -> int:

@@ -9,10 +9,10 @@ The rule:
   per payment); the invoices of their payments carry the code and redeem nothing. What was promised stays: a
   code that is withdrawn, or a coupon that ends, does not touch the orders that carry it.
 * It is given back when the invoice is declined; when it is voided and no money ever came for it (a part that
-  was paid, even if it was refunded since, uses the coupon up); when an edit takes the code off an Open
-  invoice; and when a draft that reserved it is deleted. Refunds and write-offs give nothing back. Orders
-  that carry a coupon that is given back ask for the full price from their next payment on: otherwise one
-  code would be good for two.
+  was paid, even if it was refunded since, uses the coupon up; so does a later payment that carries the code,
+  unless that came to nothing too); when an edit takes the code off an Open invoice; and when a draft that
+  reserved it is deleted. Refunds and write-offs give nothing back. Orders that carry a coupon that is given
+  back ask for the full price from their next payment on: otherwise one code would be good for two.
 * An Open invoice keeps its coupon through edits even after the coupon has ended. The code goes when no line
   is left that it covers.
 """
@@ -24,7 +24,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _now
 
 from billing import clock
@@ -42,6 +42,11 @@ from billing.statuses import CodeState, InvoiceStatus
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
+    from billing.models.invoice import Invoice
+
+
+CAME_TO_NOTHING = (InvoiceStatus.VOIDED, InvoiceStatus.WRITTEN_OFF)
+
 
 class Discounting(InvoiceBase):
     if TYPE_CHECKING:
@@ -56,8 +61,17 @@ class Discounting(InvoiceBase):
         return bool(self.paid or self.refunded)
 
     def gives_coupon_back(self) -> bool:
-        """Whether voiding it would make its coupon usable again. One query if it has one."""
-        return bool(self.coupon) and not self.was_paid and self.redemptions.filter(STANDS).exists()
+        """Whether voiding it would make its coupon usable again. Two queries if it has one."""
+        if not self.coupon or self.was_paid:
+            return False
+        return self.redemptions.filter(STANDS).exists() and not self._later_ones_with_coupon().exists()
+
+    def _later_ones_with_coupon(self) -> QuerySet[Invoice]:
+        """Payments of the orders that it started which its coupon made cheaper; not those that came to
+        nothing.
+        """
+        carried = type(self.row).objects.filter(order__origin=self.pk, coupon_code__code=self.coupon)
+        return carried.exclude(status__in=CAME_TO_NOTHING, paid=0, refunded=0)
 
     def coupon_taken(self) -> Decimal:
         """What its coupon takes off in all, before tax. One query if it has one."""

@@ -119,6 +119,30 @@ def test_a_coupon_that_is_given_back_leaves_the_orders_too() -> None:
     assert_books_agree()
 
 
+@pytest.mark.parametrize(("percent", "amount"), [(50, 15), (100, 0)])
+def test_a_coupon_that_a_later_payment_has_used_is_not_given_back(percent: int, amount: int) -> None:
+    CouponFactory.create(code="ALWAYS", percent=Decimal(percent), scope=ALL, total_available=1)
+    invoice = sale(club(), coupon="ALWAYS")
+    order = Order.objects.get()
+    assert billed(order) == [amount]
+    invoice = fresh(invoice)
+    assert not invoice.gives_coupon_back()
+    invoice.void(None, reason="")
+    assert (fresh_order(order).amount, Coupon.objects.get().redeemed) == (amount, 1)
+    assert_books_agree()
+
+
+def test_a_coupon_goes_back_once_the_later_payment_has_come_to_nothing_too() -> None:
+    CouponFactory.create(code="ALWAYS", percent=Decimal(50), scope=ALL)
+    invoice = sale(club(), coupon="ALWAYS")
+    order = Order.objects.get()
+    assert billed(order) == [15]
+    order.invoices.get().void(None, reason="")
+    fresh(invoice).void(None, reason="")
+    assert (fresh_order(order).amount, Coupon.objects.get().redeemed) == (30, 0)
+    assert_books_agree()
+
+
 def test_an_edit_puts_the_coupon_on_the_orders_and_takes_it_off_again() -> None:
     CouponFactory.create(code="ALWAYS", percent=Decimal(50), scope=ALL)
     product = club()

@@ -42,7 +42,7 @@ def invoices(draw: st.DrawFn) -> tuple[str, list[LineInput]]:
         quantity, price = draw(st.decimals("0.001", 50, places=3)), draw(prices)
         most = money.round_half_up(quantity * price, currency)
         off = min(most, draw(st.one_of(st.just(Decimal(0)), prices)))
-        tax = draw(st.sampled_from([Decimal(0), Decimal("8.875"), Decimal(20)]))
+        tax = draw(st.sampled_from([Decimal(0), Decimal("8.875"), Decimal(20), Decimal(25)]))
         product = draw(st.sampled_from([None, OTHER, COVERED]))
         line = LineInput("Lantern", quantity, price, off, product_id=product, tax_percent=tax)
         if line.amounts(currency).net >= 0:
@@ -74,6 +74,7 @@ def test_no_line_and_no_total_goes_below_0_and_the_parts_sum_to_the_whole(
         assert now.net == was.net - share
         assert min(share, now.net, now.tax, now.total) >= 0
         assert now.total == now.net + now.tax <= was.total
+        assert now.net or not share or not now.total
     qualifying = sum(
         (was.net for line, was in zip(asked, before, strict=True) if takes.covers(line.product_id)),
         Decimal(0),
@@ -125,6 +126,15 @@ def test_a_line_that_rounds_up_to_its_coupon_comes_to_nothing() -> None:
     (share,) = discount("100").shares([half_a_cent], "USD")
     assert share == Decimal("0.01")
     amounts = half_a_cent.amounts("USD", coupon=share)
+    assert not any((amounts.net, amounts.tax, amounts.total))
+
+
+@pytest.mark.parametrize("coupon", [("100", "0"), ("0", "50")])
+def test_no_tax_is_left_of_a_line_that_a_coupon_takes_whole(coupon: tuple[str, str]) -> None:
+    hours = LineInput("Repair", Decimal("1.1"), Decimal("3.04"), tax_percent=Decimal(25))
+    (share,) = discount(*coupon).shares([hours], "USD")
+    assert share == Decimal("3.34")  # of 3.344: with the tax, the rest would round up to a cent
+    amounts = hours.amounts("USD", coupon=share)
     assert not any((amounts.net, amounts.tax, amounts.total))
 
 

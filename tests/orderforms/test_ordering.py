@@ -309,6 +309,21 @@ def test_sent_again_with_its_coupon_at_the_same_price_it_leads_to_the_same_page(
     assert Attempt.objects.count() == 1
 
 
+def test_a_personal_code_is_taken_once_its_holder_has_mended_a_slip_in_their_address(
+    visitor: Visitor, form: OrderForm
+) -> None:
+    OrderForm.objects.update(asks_coupon=True)
+    CouponFactory.create(code="K7PMWQ3XT4HD", contact=ContactFactory.create(email="ada@example.com"))
+    visitor.fills_in(email="adda@example.com")
+    visitor.opens()
+    visitor.sends(email="ada@example.com", coupon="K7PM-WQ3X-T4HD")
+    visitor.sends()  # the total that the code has changed was shown first
+    visitor.pays()
+    invoice = Invoice.objects.get()
+    assert (invoice.contact.email, invoice.coupon) == ("ada@example.com", "K7PMWQ3XT4HD")
+    assert invoice.status == InvoiceStatus.CLOSED
+
+
 def test_sent_again_after_a_refusal_at_another_price_it_is_a_new_order(visitor: Visitor) -> None:
     visitor.opens()
     kept = dict(visitor.fields)

@@ -11,7 +11,10 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from billing.models import Bulk, Commission, Partner, Payout, Threshold
+from billing.actions import ACTIONS
+from billing.models import Bulk, Commission, Invoice, Partner, Payout, Threshold, bulk
+from billing.models.bulk import Plan
+from billing.models.partners.settling import Difference, combined
 from tests.attempts.desk import fresh
 from tests.factories import ContactFactory, PartnerFactory, UserFactory
 from tests.partners.desk import (
@@ -212,6 +215,24 @@ def test_many_are_run_again_with_a_preview_per_partner(desk: Client, ada: Partne
     assert desk.post("/invoices/rerun_commissions/", confirmed).status_code == 302
     assert (rows(ada), rows(bob)) == ([("cancelled", "10")] * 2, [("pending", "10")] * 2)
     assert Bulk.objects.get().done == 2
+
+
+def test_partners_of_many_invoices_are_put_in_order_once_for_all(
+    ada: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sold = [close(sale(ada)).pk for _ in range(3)]
+    ordered: list[int] = []
+
+    def counted(*given: Any) -> list[Difference]:
+        found = combined(*given)
+        ordered.append(len(found))
+        return found
+
+    monkeypatch.setattr(bulk, "combined", counted)
+    user = UserFactory.create(role="Billing manager")
+    plan = Plan.of(ACTIONS["rerun_commissions"], Invoice.objects.filter(pk__in=sold), user)
+    assert [(each.partner, each.after) for each in plan.differences] == [(ada, Decimal(30))]
+    assert ordered == [1]  # with a thousand partners, each time takes a millisecond
 
 
 def test_a_payout_is_shown_made_once_and_leads_to_its_file(desk: Client, ada: Partner) -> None:

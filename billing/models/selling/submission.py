@@ -200,13 +200,14 @@ class Submission(models.Model):
     def discount(
         cls, form: OrderForm, visit: UUID | None, *, coupon: str, email: str, lines: Sequence[LineInput]
     ) -> Discount | None:
-        """What the typed code takes off, None for no code. One that this visit holds stays usable.
+        """What the typed code takes off, None for no code. One that this visit holds stays usable; any other
+        is asked for by whoever has the e-mail address that is typed now.
 
         Somebody who is not known yet is answered as one to whom a personal code was not issued: otherwise the
         answer would tell who is. Raises Invalid.
         """
         found = cls.of(form, visit) if visit and coupon else None
-        if found:
+        if found and found.invoice.coupon == spelt(coupon):
             return found.invoice.discount_for(coupon, lines, currency=form.currency)
         if not spelt(coupon):
             return None
