@@ -13,8 +13,9 @@ The rule:
   unless that came to nothing too); when an edit takes the code off an Open invoice; and when a draft that
   reserved it is deleted. Refunds and write-offs give nothing back. Orders that carry a coupon that is given
   back ask for the full price from their next payment on: otherwise one code would be good for two.
-* An Open invoice keeps its coupon through edits even after the coupon has ended. The code goes when no line
-  is left that it covers.
+* An Open invoice keeps its coupon through edits even after the coupon has ended. An edit that leaves no line
+  which it covers is refused until the code is taken off, and that is refused once a later payment of an order
+  has used it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from billing.models.coupons.code import CouponCode
 from billing.models.coupons.coupon import Coupon
 from billing.models.coupons.discount import Discount
 from billing.models.coupons.redemption import STANDS, CouponRedemption
-from billing.models.guard import Actor, Deed, tell
+from billing.models.guard import Actor, Deed, Invalid, tell
 from billing.models.line import LineInput
 from billing.models.spelling import spelt
 from billing.money import ZERO
@@ -116,6 +117,9 @@ class Discounting(InvoiceBase):
             if was != now:
                 self.give_back_coupon(by)  # a draft that had reserved it
             return discount
+        if was and self._later_ones_with_coupon().exists():
+            rule = _now("Coupon code is “%(code)s”: a later payment of its order has used it, so it stays.")
+            raise Invalid(rule % {"code": was}, field="coupon")
         lock_coupons(was, now)
         self.give_back_coupon(by)
         self.coupon = now

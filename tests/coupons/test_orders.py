@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from billing.models import Coupon, CouponRedemption, Header, Invoice, LineInput, Order, Product
+from billing.models.guard import Invalid
 from billing.statuses import CouponScope, InvoiceStatus, PastDue, SoldAs
 from billing.tasks import bill_due_orders
 from tests.attempts.desk import assert_books_agree, fresh
@@ -129,6 +131,18 @@ def test_a_coupon_that_a_later_payment_has_used_is_not_given_back(percent: int, 
     assert not invoice.gives_coupon_back()
     invoice.void(None, reason="")
     assert (fresh_order(order).amount, Coupon.objects.get().redeemed) == (amount, 1)
+    assert_books_agree()
+
+
+def test_a_coupon_that_a_later_payment_has_used_is_not_taken_off_by_an_edit() -> None:
+    CouponFactory.create(code="ALWAYS", percent=Decimal(50), scope=ALL, total_available=1)
+    invoice = sale(club(), coupon="ALWAYS")
+    assert billed(Order.objects.get()) == [15]
+    invoice = fresh(invoice)
+    lines = [line.given for line in invoice.lines.all()]
+    with pytest.raises(Invalid, match="a later payment of its order has used it"):
+        invoice.edit(None, header=replace(Header.of(invoice), coupon=""), lines=lines)
+    assert (fresh(invoice).coupon, Coupon.objects.get().redeemed) == ("ALWAYS", 1)
     assert_books_agree()
 
 

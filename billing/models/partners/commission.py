@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Count, Q, Sum
+from django.db.models.functions import Abs
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -145,6 +146,14 @@ class Commission(Record):
             models.Index(fields=["status", "-earned_on", "-id"], name="commission_by_status"),
             models.Index(fields=["partner", "-earned_on", "-id"], name="commission_by_partner"),
             models.Index(fields=["line", "partner", "level"], name="commission_by_line"),
+            models.Index(fields=["amount", "id"], name="commission_by_amount"),
+            models.Index(Abs("amount"), "id", name="commission_by_size"),
+            models.Index(fields=["currency", "-earned_on", "-id"], name="commission_by_currency"),
+            models.Index(
+                fields=["-earned_on", "-id"],
+                name="commission_clawbacks",
+                condition=Q(kind=CommissionKind.CLAWBACK),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(level__in=[1, 2]), name="commission_level_1_or_2"),
