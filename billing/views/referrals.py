@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
-from billing.models import OrderForm
+from billing.models import OrderForm, Partner
 
 COOKIE = "referral"
 SALT = "billing.referral"
@@ -23,10 +23,13 @@ Referrals = list[list[str]]
 
 
 def referrals_of(request: HttpRequest, form: OrderForm, *, at: datetime) -> Referrals:
-    """What led here and still counts, this request's own link included."""
+    """What led here and still counts, this request's own link included.
+
+    A code that no partner has is nobody's: it would take the first place from the partner who comes next.
+    """
     known = [each for each in _read(request) if _counts(each, form, at)]
     code = request.GET.get("ref", "")
-    if not CODE.fullmatch(code):
+    if not CODE.fullmatch(code) or Partner.objects.by_code(code) is None:
         return known
     return [*known[:1], [code, at.isoformat()]]
 

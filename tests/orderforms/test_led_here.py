@@ -116,6 +116,15 @@ def test_the_first_link_and_the_last_are_both_remembered(visitor: Visitor) -> No
     assert referrers() == ("BEES", "OAK")
 
 
+def test_a_link_that_nobody_has_takes_no_place_of_one_that_a_partner_has(visitor: Visitor) -> None:
+    first = PartnerFactory.create(code="BEES")
+    PartnerFactory.create(code="OAK", program=first.program)
+    for code in ("BESE", "BEES", "OAK"):
+        visitor.opens(f"?ref={code}")
+    visitor.orders()
+    assert referrers() == ("BEES", "OAK")
+
+
 def test_a_link_survives_the_way_to_the_gateway_without_its_cookie(visitor: Visitor) -> None:
     PartnerFactory.create(code="BEES")
     visitor.fills_in("?ref=BEES")
