@@ -51,7 +51,7 @@ class CheckoutForm(forms.Form):
     """Why the coupon code takes nothing off, once the basket has been looked at."""
 
     visit = forms.UUIDField(widget=forms.HiddenInput)
-    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=100)
+    seen = forms.Field(widget=forms.HiddenInput, required=False)
     website = forms.CharField(
         label=_("Leave this empty"),
         required=False,

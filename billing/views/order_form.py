@@ -94,6 +94,8 @@ def _sent(request: HtmxRequest, form: OrderForm, offers: list[Offer], now: datet
     if request.POST.get("do") == "totals":
         return _page(request, CheckoutForm(form, offers, typed=request.POST.dict()))
     asked = CheckoutForm(form, offers, data=request.POST)
+    if "visit" in asked.errors:
+        return _with_another_key(request, form, offers)
     if not asked.is_valid() or asked.basket is None:
         return _page(request, asked, status=422)
     try:
@@ -104,6 +106,13 @@ def _sent(request: HtmxRequest, form: OrderForm, offers: list[Offer], now: datet
     except Refused as refusal:
         response = _page(request, asked, status=409, refusal=refusal)
         return _later(response, refusal) if isinstance(refusal, ComeBackLater) else response
+
+
+def _with_another_key(request: HtmxRequest, form: OrderForm, offers: list[Offer]) -> HttpResponse:
+    """The one-time key came back broken, and nobody types that: the rest stays, the next press counts."""
+    again = CheckoutForm(form, offers, typed=request.POST.dict(), visit=uuid.uuid4())
+    words = _("Nothing was ordered: the page came back incomplete. Please press the button again.")
+    return _page(request, again, status=422, refusal=words)
 
 
 def _order(request: HtmxRequest, asked: CheckoutForm, basket: Basket, now: datetime) -> HttpResponse:

@@ -84,7 +84,6 @@ def test_whoever_has_paid_is_thanked_though_the_form_was_closed_meanwhile(
         ({"quantity": "1.5"}, "it may have at most 0 decimals."),
         ({"quantity": "many"}, "is “many”: write a plain number"),
         ({"website": "https://spam.example"}, "This field is for machines: leave it empty."),
-        ({"visit": "7"}, ""),
     ],
 )
 def test_what_cannot_be_right_is_refused_at_its_field_and_nothing_is_lost(
@@ -96,9 +95,29 @@ def test_what_cannot_be_right_is_refused_at_its_field_and_nothing_is_lost(
     visitor.sends(**{**ADA, "phone": "555 0100", **typed})
     assert (visitor.status, sentence in visitor.text) == (422, True)
     for name, value in {**ADA, "phone": "555 0100", **typed}.items():
-        if name not in ("phone", "visit"):
+        if name != "phone":
             assert visitor.fields[name] == value
     assert not Contact.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["", "7", "a\x00b", "9" * 5000])
+def test_a_broken_one_time_key_is_replaced_and_the_next_press_orders(visitor: Visitor, key: str) -> None:
+    visitor.opens()
+    visitor.sends(**ADA, phone="555 0100", visit=key)
+    assert (visitor.status, "Please press the button again." in visitor.text) == (422, True)
+    assert not Invoice.objects.exists()
+    visitor.sends()
+    assert THANKS in visitor.pays()
+    assert Contact.objects.get().phone == "555 0100"
+
+
+@pytest.mark.parametrize("seen", ["", "USD 1.00", "a\x00b", "9" * 5000])
+def test_a_total_that_was_made_up_is_not_what_was_seen(visitor: Visitor, seen: str) -> None:
+    visitor.opens()
+    visitor.sends(**ADA, seen=seen)
+    assert (visitor.status, "The total is $25.00." in visitor.text) == (409, True)
+    visitor.sends()
+    assert THANKS in visitor.pays()
 
 
 def test_the_terms_must_be_agreed_to(visitor: Visitor, form: OrderForm) -> None:
