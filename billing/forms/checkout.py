@@ -184,7 +184,7 @@ class CheckoutForm(forms.Form):
         basket = self.basket
         if not basket:
             return ""
-        terms = json.dumps(basket.terms, sort_keys=True).encode()
+        terms = json.dumps([basket.terms, self.order_form.terms], sort_keys=True).encode()
         total = money.plain(basket.total, basket.currency)
         return f"{basket.currency} {total} {hashlib.sha256(terms).hexdigest()[:16]}"
 

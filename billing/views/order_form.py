@@ -119,6 +119,10 @@ def _order(request: HtmxRequest, asked: CheckoutForm, basket: Basket, now: datet
     form = asked.order_form
     if not asked.is_what_was_seen:
         words = _("The total is %(total)s. Please look at your order and press the button again.")
+        if form.terms:
+            words = _(
+                "The total is %(total)s. Please look at your order and the terms, and press the button again."
+            )
         raise Stale(words % {"total": money.show(basket.total, basket.currency)})
     sent = Sent(
         asked.typed,

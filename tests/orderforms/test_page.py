@@ -120,6 +120,20 @@ def test_a_total_that_was_made_up_is_not_what_was_seen(visitor: Visitor, seen: s
     assert THANKS in visitor.pays()
 
 
+def test_terms_that_were_changed_meanwhile_are_shown_before_they_count(
+    visitor: Visitor, form: OrderForm
+) -> None:
+    OrderForm.objects.update(terms="Returns within a month.")
+    visitor.opens()
+    OrderForm.objects.update(terms="No returns.")
+    visitor.sends(**ADA, agreed="on")
+    assert (visitor.status, "Please look at your order and the terms" in visitor.text) == (409, True)
+    assert "No returns." in visitor.text
+    assert not Invoice.objects.exists()
+    visitor.sends(agreed="on")
+    assert THANKS in visitor.pays()
+
+
 def test_the_terms_must_be_agreed_to(visitor: Visitor, form: OrderForm) -> None:
     OrderForm.objects.update(terms="No returns.")
     visitor.fills_in()
