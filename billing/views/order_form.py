@@ -202,7 +202,8 @@ def ordered(request: HttpRequest, form: OrderForm, visit: uuid.UUID) -> HttpResp
     try:
         offers = form.offers()
     except NotOffered as refusal:
-        return render(request, "public/order_closed.html", {"form": form, "refusal": refusal}, status=404)
+        closed = {"form": form, "refusal": refusal, "attempt": attempt}
+        return render(request, "public/order_closed.html", closed, status=404)
     going_on = (_begun(request, form, now) or submission) if submission.was_refused else submission
     visit_again = None if going_on.was_refused else going_on.visit
     asked = CheckoutForm(form, offers, typed=going_on.typed, visit=visit_again)

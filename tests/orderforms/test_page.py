@@ -70,6 +70,15 @@ def test_whoever_has_paid_is_thanked_though_the_form_was_closed_meanwhile(
     assert THANKS in visitor.pays()
 
 
+def test_whose_card_was_refused_is_told_so_though_the_form_was_closed_meanwhile(visitor: Visitor) -> None:
+    visitor.fills_in()
+    OrderForm.objects.update(is_active=False)
+    text = visitor.pays(DECLINES)
+    assert "The bank declined this card and gave no reason." in text
+    assert "Nothing was charged." in text
+    assert "Nothing can be ordered here just now." in text
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
