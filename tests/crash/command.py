@@ -49,7 +49,9 @@ def options(given: Sequence[str] | None) -> Options:
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311  # it is printed
     parser.add_argument("--gateway", choices=sorted(COUNTERS), default="sandbox")
-    parser.add_argument("--minutes", type=float, default=FOREVER, help="stop after the trial at that time")
+    parser.add_argument(
+        "--minutes", type=float, default=FOREVER, help="stop after the trial at that time, or the first"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at a time")
     parser.add_argument("--only", type=int, help="do this one trial, and show what the desk logs")
     parser.add_argument(

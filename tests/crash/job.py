@@ -66,7 +66,7 @@ def work(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders
     marks = scene.marks
     while marks.position < len(trials):
         if marks.act == 0:
-            if time.monotonic() > until:
+            if marks.position and time.monotonic() > until:
                 break
             if counter.start_over(marks.position):
                 orders.store_cards_anew(counter)

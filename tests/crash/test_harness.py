@@ -47,6 +47,12 @@ def test_sixty_trials_end_with_the_gateways_books_equal_to_ours() -> None:
     assert "coupons miscounted: 0\ncommissions other than due: 0\n" in said
 
 
+def test_each_job_does_a_trial_however_long_it_took_to_begin() -> None:
+    code, said = harness("--trials", "40", "--seed", "7", "--minutes", "0", "--jobs", "1")
+    assert code == 0, said
+    assert re.search(r"^all +1 ", said, re.MULTILINE), said
+
+
 @pytest.mark.parametrize(
     ("bug", "found"),
     [
