@@ -368,10 +368,14 @@ class Submission(models.Model):
             self.take_card(card, at=at)
 
     def take_card(self, card: Card, *, at: datetime) -> None:
-        """Accept what costs nothing now, and let what it begins be charged to the card. Twice is once."""
+        """Accept what costs nothing now, and let what it begins be charged to the card. Twice is once.
+
+        Not to one that was typed for another contact, before the visitor changed the e-mail address.
+        """
         with transaction.atomic(durable=True):
             self.invoice.lock()
-            if self.invoice.is_being_ordered and not self.invoice.total:
+            is_waiting = self.invoice.is_being_ordered and not self.invoice.total
+            if is_waiting and card.contact_id == self.invoice.contact_id:
                 self.invoice.accept_order(at=at)
                 self.invoice.started_orders.charge_to(card)
                 self.invoice.queue_receipt(None)
