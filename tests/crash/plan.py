@@ -21,7 +21,7 @@ from tests.crash.points import (
     RESOLVING,
     Points,
 )
-from tests.crash.selling import PAID, Beside, Item, Message, Place, Selling, Staff, drawn_selling
+from tests.crash.selling import MOST_OF_ONE, Beside, Item, Message, Place, Selling, Staff, drawn_selling
 
 CURRENCIES = ("USD", "JPY", "KWD")
 MOST_COINS = 99_999
@@ -38,6 +38,11 @@ class Deed(StrEnum):
 
 FORMS = (Deed.ORDER, Deed.LEAVE_CARD)
 """What visitors do on an order form. Here a whole sale is one trial, from the form to its refund."""
+ITEMS: dict[Deed, tuple[Item, ...]] = {
+    Deed.ORDER: (Item.CLUB, Item.CLUB, Item.LANTERN, Item.LANTERN, Item.GIFT),
+    Deed.LEAVE_CARD: (Item.TRIAL,),
+}
+"""What they order there at first."""
 
 
 class Again(StrEnum):
@@ -130,8 +135,7 @@ def drawn(
     back = _returning(at_random, fault) if returns else None
     names = list(behaviours)
     behaviour = "approves" if deed is Deed.REFUND else at_random.choices(names, list(behaviours.values()))[0]
-    items = PAID if deed is Deed.ORDER else (Item.TRIAL,)
-    selling = drawn_selling(at_random, fault, behaviour, items) if deed in FORMS else None
+    selling = drawn_selling(at_random, fault, behaviour, ITEMS[deed]) if deed in FORMS else None
     returns = returns or bool(selling and selling.place is Place.RETURNING)
     return Trial(
         number=number,
@@ -163,10 +167,11 @@ def quiet(deed: Deed, *, number: int, steps: Mapping[str, int]) -> Trial:
     trial = next(trial for trial in drawn_ones if trial.deed is deed and trial.behaviour == "approves")
     selling = trial.selling
     if selling:
+        first = replace(selling.first, item=ITEMS[deed][0], with_code=True)
         selling = replace(
             selling,
-            first=replace(selling.first, with_code=True),
-            changed=selling.first,
+            first=first,
+            changed=replace(first, quantity=MOST_OF_ONE),
             beside=Beside.RIVAL,
             left=2,
             with_link=True,

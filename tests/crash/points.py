@@ -82,6 +82,10 @@ OPENING_FOR_A_CARD: Points = {
     "after the gateway opened the page": after(Gateway, "card_page"),
     "after the page was written down": after(CardPage, "open"),
 }
+GIVING_AWAY: Points = {
+    "inside the transaction that takes it": after(Invoice, "accept_order", inside=True),
+    "inside the transaction that tells the customer": after(Invoice, "queue_receipt", inside=True),
+}
 LEAVING_A_CARD: Points = {
     "before the gateway was asked about the page": before(Gateway, "page_result"),
     "after the gateway showed the page": after(Gateway, "page_result"),

@@ -298,6 +298,13 @@ class Sale(Stage):
             page = self._page(visit)
         if page:
             self.counter.pay(page, card, confirms=self.trial.customer_confirms, at=self.scene.now())
+            self._note_card(page)
+
+    def _note_card(self, page: str) -> None:
+        """Where a card was left that nothing is charged to, the order must be taken in the end."""
+        result = gateways.get(self.counter.name).page_result(page)
+        if result.card and not result.outcome:
+            self.scene.note(left=page)
 
     def _page(self, visit: UUID) -> str:
         mine = self._found(visit)

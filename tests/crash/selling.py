@@ -14,6 +14,7 @@ from tests.crash.blows import NETWORK, Blow, Fault, at_a_point
 from tests.crash.points import (
     CHANGING,
     COMING_BACK,
+    GIVING_AWAY,
     LEAVING_A_CARD,
     OPENING,
     OPENING_FOR_A_CARD,
@@ -33,9 +34,16 @@ class Item(StrEnum):
     LANTERN = "sold once"
     CLUB = "a subscription"
     TRIAL = "a subscription with a free trial"
+    GIFT = "given away"
 
 
 PAID = (Item.LANTERN, Item.CLUB)
+AFTER_SENDING: dict[Item, Points] = {
+    Item.LANTERN: OPENING,
+    Item.CLUB: OPENING,
+    Item.TRIAL: OPENING_FOR_A_CARD,
+    Item.GIFT: GIVING_AWAY,
+}
 
 
 class Beside(StrEnum):
@@ -183,9 +191,9 @@ def _opens(item: Item) -> str:
 def _points(place: Place, first: Item, last: Item, staff: Staff) -> Points:
     match place:
         case Place.SENDING:
-            return SENDING | (OPENING if first in PAID else OPENING_FOR_A_CARD)
+            return SENDING | AFTER_SENDING[first]
         case Place.CHANGING:
-            return CHANGING | (OPENING if last in PAID else OPENING_FOR_A_CARD)
+            return CHANGING | AFTER_SENDING[last]
         case Place.STAFF:
             return REFUNDING if staff is Staff.REFUND else VOIDING
         case _:

@@ -20,7 +20,7 @@ from tests.crash.plan import CURRENCIES, Trial
 from tests.crash.selling import MOST_OF_ONE, Item
 
 COINS = 4000
-"""What one of anything costs, of the smallest coins in which the gateway takes the currency."""
+"""What a thing costs that is sold, of the smallest coins in which the gateway takes the currency."""
 PERCENT = Decimal(10)
 """What a coupon takes off, and what the nearer partner earns."""
 PERCENT_ABOVE = Decimal(5)
@@ -31,6 +31,7 @@ TERMS: dict[Item, dict[str, Any]] = {
     Item.LANTERN: {"sold_as": SoldAs.ONCE},
     Item.CLUB: {"sold_as": SoldAs.SUBSCRIPTION},
     Item.TRIAL: {"sold_as": SoldAs.SUBSCRIPTION, "trial_days": 14},
+    Item.GIFT: {"sold_as": SoldAs.ONCE, "price": 0},
 }
 
 
@@ -68,7 +69,8 @@ def opened(trials: Sequence[Trial], steps: Mapping[str, int], *, at: datetime) -
 def _form(currency: str, coin: Decimal) -> OrderForm:
     form = OrderForm.objects.create(slug=currency.lower(), title="Garden shop", currency=currency)
     for place, (item, terms) in enumerate(TERMS.items(), start=1):
-        product = Product.objects.create(name=item, price=COINS * coin, currency=currency, **terms)
+        given = {"name": item, "price": COINS * coin, "currency": currency}
+        product = Product.objects.create(**given | terms)
         form.items.create(product=product, position=place, least=0, most=MOST_OF_ONE)
     return form
 

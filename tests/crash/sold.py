@@ -22,6 +22,7 @@ from tests.crash.shop import COINS, PERCENT, PERCENT_ABOVE, SPRING
 TWICE = "charged twice"
 REFUNDED_TWICE = "refunded more than asked"
 PAGES = "pages paid and orders not taken once"
+CARDS = "cards left and orders not taken"
 ORDERS = "subscriptions begun other than once"
 COUPONS = "coupons miscounted"
 COMMISSIONS = "commissions other than due"
@@ -104,6 +105,16 @@ def _begun_once(submission: Submission) -> Iterator[tuple[str, str]]:
         yield ORDERS, f"{len(orders)} in the place of {wanted}"
     if any(order.card_id is None for order in orders):
         yield ORDERS, "one has no card"
+
+
+def lost_cards(left: Mapping[str, int]) -> Iterator[Difference]:
+    """``left``: the pages on which a card was left that nothing was charged to, each with its trial. One that
+    the visitor has left behind, by changing the order afterwards, counts no more.
+    """
+    for submission in submissions():
+        page = submission.card_page.page_ref if submission.card_page else ""
+        if page in left and not submission.is_accepted:
+            yield left[page], CARDS, f"{submission.invoice}: {submission.invoice.status}, page {page}"
 
 
 def coupons_of(trials: Iterable[int]) -> Iterator[tuple[int, Coupon]]:

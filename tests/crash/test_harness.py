@@ -75,6 +75,7 @@ def test_a_planted_bug_is_found_and_named_with_the_command_that_shows_it(bug: st
         ("coupon-is-counted-without-a-lock", "coupons miscounted", Deed.ORDER),
         ("declined-order-keeps-its-coupon", "coupons miscounted", Deed.ORDER),
         ("order-is-taken-twice", "without a final answer", Deed.ORDER),
+        ("card-that-was-left-is-not-taken", "cards left and orders not taken", Deed.LEAVE_CARD),
         ("subscription-begins-twice", "subscriptions begun other than once", Deed.LEAVE_CARD),
         ("subscription-goes-without-its-card", "subscriptions begun other than once", Deed.ORDER),
         ("commissions-are-worked-out-twice", "commissions other than due", Deed.ORDER),

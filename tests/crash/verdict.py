@@ -20,6 +20,7 @@ from billing.statuses import AttemptKind, AttemptState, PaymentType
 from tests.crash.counter import Counter, Moved
 from tests.crash.plan import Deed, Trial
 from tests.crash.sold import (
+    CARDS,
     COMMISSIONS,
     COUPONS,
     ORDERS,
@@ -27,6 +28,7 @@ from tests.crash.sold import (
     REFUNDED_TWICE,
     TWICE,
     coupons_of,
+    lost_cards,
     submissions,
     trial_of,
     wrong_sales,
@@ -41,7 +43,7 @@ BOOKS = "books that do not add up"
 RAISED = "errors and open transactions"
 KINDS = (
     *(TWICE, NOT_RECORDED, NOT_CHARGED, REFUNDED_TWICE, REFUND_NOT_RECORDED),
-    *(REFUND_NOT_MADE, NO_ANSWER, PAGES, ORDERS, COUPONS, COMMISSIONS, BOOKS, RAISED),
+    *(REFUND_NOT_MADE, NO_ANSWER, PAGES, CARDS, ORDERS, COUPONS, COMMISSIONS, BOOKS, RAISED),
 )
 
 
@@ -64,6 +66,8 @@ class Trace:
     waiting: int | None = None
     struck: bool = False
     raised: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """The pages on which a card was left that nothing was charged to."""
 
 
 Key = tuple[UUID | None, bool]
@@ -106,6 +110,7 @@ def verdicts(trials: Sequence[Trial], journal: Path, counter: Counter) -> list[V
         compare(ours, theirs),
         overdone({t.number: t for t in done if not t.selling}, ours, theirs),
         wrong_sales({t.number: t for t in done if t.selling}, theirs),
+        lost_cards({page: number for number, trace in traces.items() for page in trace.left}),
         contradictions(ours),
     ):
         found[number if number in found else done[-1].number].differences.append((kind, words))
@@ -123,6 +128,7 @@ def read(journal: Path) -> Mapping[int, Trace]:
             trace.waiting = max(trace.waiting or 0, facts["waiting"])
         trace.struck = trace.struck or facts.get("whom") == "the deed"
         trace.raised += [facts["raised"]] if "raised" in facts else []
+        trace.left += [facts["left"]] if "left" in facts else []
     return traces
 
 
