@@ -83,7 +83,8 @@ def test_a_planted_bug_is_found_and_named_with_the_command_that_shows_it(bug: st
     ],
 )
 def test_a_bug_that_is_planted_where_forms_sell_is_found_and_named(bug: str, found: str, deed: Deed) -> None:
-    is_found(found, harness("--trials", "200", "--seed", "7", "--deed", deed, "--plant", bug))
+    trials = "200" if deed is Deed.ORDER else "400"  # of which the others are left out
+    is_found(found, harness("--trials", trials, "--seed", "7", "--deed", deed, "--plant", bug))
 
 
 def is_found(found: str, answer: tuple[int, str]) -> None:
