@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connections
+from django.db import connection, connections
 
 from billing.gateways import Page
 from billing.models import Attempt, Card, Event, Invoice, Payment
@@ -22,10 +24,11 @@ from billing.models.guard import AlreadyDone, Refused
 from billing.money import ZERO
 from billing.statuses import AttemptState, PaymentType, RefundRoute
 from billing.tasks import resolve_attempts
+from tests.crash.blows import Blow, Fault
 from tests.crash.counter import Counter
 from tests.crash.forks import fork
 from tests.crash.orders import Orders
-from tests.crash.plan import Again, Blow, Deed, Fault, Letting, Trial
+from tests.crash.plan import Again, Deed, Letting, Trial
 from tests.crash.points import struck_at
 from tests.crash.scene import Scene, wait_until
 
@@ -53,6 +56,26 @@ class Stage:
     def __init__(self, trial: Trial, scene: Scene, counter: Counter, orders: Orders) -> None:
         self.trial, self.scene, self.counter, self.orders = trial, scene, counter, orders
         self.was_stopped = False
+
+    @property
+    def acts(self) -> tuple[Callable[[], None], ...]:
+        return (
+            self.set_up,
+            self.do_the_deed,
+            self.pay_on_the_page,
+            self.come_back_from_the_page,
+            self.try_at_once,
+            self.resolve,
+            self.wake_the_sleeper,
+            self.let_slow_calls_act,
+            self.try_later,
+            self.settle,
+        )
+
+    @property
+    def went_well(self) -> bool:
+        """What must be so where nothing goes wrong."""
+        return bool(self.last_attempt and self.last_attempt.is_approved)
 
     @property
     def invoice(self) -> Invoice:
@@ -133,23 +156,35 @@ class Stage:
             scene.await_slow_calls()
         elif trial.letting is Letting.MEANWHILE:
             scene.let_slow_calls_act()
-        with self._another_resolver(), self.struck_by(trial.resolver):
-            resolve_attempts(now)
+        another = self.meanwhile(lambda: self.find_out(now)) if trial.resolvers > 1 else nullcontext()
+        with another, self.struck_by(trial.resolver):
+            self.find_out(now)
+
+    def find_out(self, now: datetime) -> None:
+        """What the desk's own round does about what is not known yet."""
+        resolve_attempts(now)
 
     @contextmanager
-    def _another_resolver(self) -> Iterator[None]:
-        """At the same time, in a process of its own."""
-        if self.trial.resolvers == 1:
-            yield
-            return
-        self.scene.marks.resolvers += 1
+    def meanwhile(self, deed: Callable[[], object]) -> Iterator[None]:
+        """At the same time, in a process of its own, which is awaited where everything settles."""
+        marks = self.scene.marks
+        wait_until(lambda: not marks.others)
+        marks.others, marks.ready = 1, 0
         if not fork():
             try:
-                resolve_attempts(self.scene.now())
+                connection.ensure_connection()
+                marks.ready = 1
+                deed()
+            except (Refused, AlreadyDone) as answer:
+                self.scene.note(told=str(answer))
+            except Exception:  # noqa: BLE001  # whatever it is, it is a finding
+                self.scene.note(raised=traceback.format_exc())
             finally:
                 connections.close_all()
-                self.scene.marks.resolvers -= 1
+                marks.others = 0
                 os._exit(0)
+        connection.ensure_connection()
+        wait_until(lambda: bool(marks.ready))
         yield
 
     def wake_the_sleeper(self) -> None:
@@ -165,7 +200,7 @@ class Stage:
 
     def settle(self) -> None:
         """The gateway is well again: time passes until every attempt has its answer."""
-        wait_until(lambda: not self.scene.marks.resolvers)
+        wait_until(lambda: not self.scene.marks.others)
         for hours in HOURS_UNTIL_NOTHING_IS_DUE:
             waiting = list(self._waiting())
             for attempt in waiting:
@@ -240,17 +275,3 @@ def may_try_again(attempt: Attempt | None, trial: Trial) -> bool:
     if trial.deed is Deed.PAGE or attempt is None:
         return True
     return attempt.state == AttemptState.NOT_CHARGED or attempt.is_in_flight
-
-
-ACTS: tuple[Callable[[Stage], None], ...] = (
-    Stage.set_up,
-    Stage.do_the_deed,
-    Stage.pay_on_the_page,
-    Stage.come_back_from_the_page,
-    Stage.try_at_once,
-    Stage.resolve,
-    Stage.wake_the_sleeper,
-    Stage.let_slow_calls_act,
-    Stage.try_later,
-    Stage.settle,
-)

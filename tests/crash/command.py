@@ -21,7 +21,7 @@ from django.db import connection, connections
 
 from tests.crash import bugs, ground, job
 from tests.crash.counter import Counter
-from tests.crash.plan import Trial, drawn
+from tests.crash.plan import Deed, Trial, drawn
 from tests.crash.sandbox import SandboxCounter
 from tests.crash.scene import Scene
 from tests.crash.stripe import StripeCounter
@@ -40,6 +40,7 @@ class Options(NamedTuple):
     minutes: float
     jobs: int
     only: int | None
+    deed: list[Deed]
     plant: str
 
 
@@ -48,9 +49,14 @@ def options(given: Sequence[str] | None) -> Options:
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311  # it is printed
     parser.add_argument("--gateway", choices=sorted(COUNTERS), default="sandbox")
-    parser.add_argument("--minutes", type=float, default=FOREVER, help="stop after the trial at that time")
+    parser.add_argument(
+        "--minutes", type=float, default=FOREVER, help="stop after the trial at that time, or the first"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at a time")
     parser.add_argument("--only", type=int, help="do this one trial, and show what the desk logs")
+    parser.add_argument(
+        "--deed", choices=list(Deed), type=Deed, action="append", default=[], help="leave all others out"
+    )
     parser.add_argument("--plant", choices=sorted(bugs.BUGS), default="", help="a bug, to see it found")
     return Options(**vars(parser.parse_args(given)))
 
@@ -80,7 +86,8 @@ def main(given: Sequence[str] | None = None) -> int:
 def plan(asked: Options) -> list[Trial]:
     counter = COUNTERS[asked.gateway]
     numbers = range(asked.trials) if asked.only is None else [asked.only]
-    return [drawn(asked.seed, number, counter.behaviours, counter.steps) for number in numbers]
+    trials = [drawn(asked.seed, number, counter.behaviours, counter.steps) for number in numbers]
+    return [trial for trial in trials if not asked.deed or trial.deed in asked.deed]
 
 
 def spread(trials: list[Trial], asked: Options, folder: Path) -> list[Verdict] | None:

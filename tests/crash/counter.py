@@ -14,7 +14,7 @@ from typing import Protocol
 from uuid import UUID
 
 from billing.gateways import CardDetails
-from tests.crash.plan import Blow
+from tests.crash.blows import Blow
 from tests.crash.scene import Scene
 
 

@@ -14,10 +14,11 @@ from typing import Any, NoReturn, Protocol
 from django.db import connections, transaction
 
 from billing.gateways import Gateway
-from tests.crash.acts import ACTS, Stage
+from tests.crash.acts import Stage
 from tests.crash.counter import Counter
 from tests.crash.orders import Orders, written
 from tests.crash.plan import Deed, Trial, quiet
+from tests.crash.sale import Sale
 from tests.crash.scene import Scene
 from tests.mortal import die_with_parent
 
@@ -65,27 +66,31 @@ def work(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders
     marks = scene.marks
     while marks.position < len(trials):
         if marks.act == 0:
-            if time.monotonic() > until:
+            if marks.position and time.monotonic() > until:
                 break
             if counter.start_over(marks.position):
                 orders.store_cards_anew(counter)
             scene.begin(trials[marks.position].number)
-        stage = Stage(trials[marks.position], scene, counter, orders)
-        while marks.act < len(ACTS):
+        stage = stage_of(trials[marks.position], scene, counter, orders)
+        while marks.act < len(stage.acts):
             marks.act += 1  # before it is done: whoever takes over goes on with the next
-            play(ACTS[marks.act - 1], stage)
+            play(stage.acts[marks.act - 1], scene)
             stage.end_if_woken()
         marks.position, marks.act = marks.position + 1, 0
     connections.close_all()
     os._exit(0)
 
 
-def play(act: Callable[[Stage], None], stage: Stage) -> None:
+def stage_of(trial: Trial, scene: Scene, counter: Counter, orders: Orders) -> Stage:
+    return (Sale if trial.selling else Stage)(trial, scene, counter, orders)
+
+
+def play(act: Callable[[], None], scene: Scene) -> None:
     """A deed may end in an error page; what it left behind is put right by the acts that follow."""
     try:
-        act(stage)
+        act()
     except Exception:  # noqa: BLE001  # whatever it is, it is a finding
-        stage.scene.note(raised=traceback.format_exc())
+        scene.note(raised=traceback.format_exc())
 
 
 def warm_up(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Orders) -> None:
@@ -95,10 +100,10 @@ def warm_up(trials: Sequence[Trial], scene: Scene, counter: Counter, orders: Ord
     """
     for trial in trials:
         scene.begin(trial.number)
-        stage = Stage(trial, scene, counter, orders)
-        for act in ACTS:
-            play(act, stage)
-        if not (stage.last_attempt and stage.last_attempt.is_approved):
+        stage = stage_of(trial, scene, counter, orders)
+        for act in stage.acts:
+            play(act, scene)
+        if not stage.went_well:
             raise RuntimeError(f"“{trial.deed}” fails even when nothing goes wrong.")
 
 

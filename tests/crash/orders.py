@@ -17,16 +17,20 @@ from billing.statuses import InvoiceStatus
 from contacts.models import Contact
 from tests.crash.counter import Counter
 from tests.crash.plan import Trial
+from tests.crash.shop import Shop, opened
 
 DAY, DUE = date(2026, 3, 2), date(2026, 3, 16)
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Ids: of one contact's cards by what they do, and of each trial's invoice by its number."""
+    """Ids: of one contact's cards by what they do, and of each trial's invoice by its number. What is sold on
+    order forms makes its own invoices.
+    """
 
     cards: dict[str, int]
     invoices: dict[int, int]
+    shop: Shop
 
     def store_cards_anew(self, counter: Counter) -> None:
         for behaviour, card in self.cards.items():
@@ -36,7 +40,9 @@ class Orders:
 def written(trials: Sequence[Trial], counter: Counter, *, at: datetime) -> Orders:
     contact = Contact.objects.create(name="Ada Lovelace", email="ada@example.com")
     cards = {behaviour: _card(contact, counter, behaviour) for behaviour in counter.behaviours}
-    return Orders(cards, _issued(contact, trials, at))
+    sales = [trial for trial in trials if trial.selling]
+    issued = _issued(contact, [trial for trial in trials if not trial.selling], at)
+    return Orders(cards, issued, opened(sales, counter.steps, at=at))
 
 
 def _card(contact: Contact, counter: Counter, behaviour: str) -> int:

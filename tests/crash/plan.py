@@ -11,7 +11,17 @@ from random import Random
 from uuid import UUID
 
 from billing import money
-from tests.crash.points import CHARGING, COMING_BACK, OPENING, REFUNDING, RESOLVING, Point, Points
+from tests.crash.blows import NETWORK, Blow, Fault, at_a_point, mishap
+from tests.crash.points import (
+    CHARGING,
+    COMING_BACK,
+    LOOKING_AFTER,
+    OPENING,
+    REFUNDING,
+    RESOLVING,
+    Points,
+)
+from tests.crash.selling import MOST_OF_ONE, Beside, Item, Message, Place, Selling, Staff, drawn_selling
 
 CURRENCIES = ("USD", "JPY", "KWD")
 MOST_COINS = 99_999
@@ -22,25 +32,17 @@ class Deed(StrEnum):
     CHARGE = "charge a card on file"
     PAGE = "pay on a hosted page"
     REFUND = "refund"
+    ORDER = "order on a form"
+    LEAVE_CARD = "leave a card on a form"
 
 
-class Fault(StrEnum):
-    """What goes wrong. The last eight happen to one call on its way to the gateway or back."""
-
-    NOTHING = "nothing"
-    KILLED = "kill -9"
-    STOPPED = "SIGSTOP, woken later"
-    REFUSED = "connection refused"
-    DROPPED_BEFORE = "dropped before"
-    DROPPED_AFTER = "dropped after it acted"
-    ERROR_BEFORE = "500 before"
-    ERROR_AFTER = "500 after it acted"
-    SLOWER = "slower than the time-out"
-    CONFLICT = "409"
-    TOO_MANY = "429"
-
-
-NETWORK = tuple(Fault)[3:]
+FORMS = (Deed.ORDER, Deed.LEAVE_CARD)
+"""What visitors do on an order form. Here a whole sale is one trial, from the form to its refund."""
+ITEMS: dict[Deed, tuple[Item, ...]] = {
+    Deed.ORDER: (Item.CLUB, Item.CLUB, Item.LANTERN, Item.LANTERN, Item.GIFT),
+    Deed.LEAVE_CARD: (Item.TRIAL,),
+}
+"""What they order there at first."""
 
 
 class Again(StrEnum):
@@ -60,24 +62,12 @@ class Letting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Blow:
-    """One fault with its place: at ``point``, or in the ``call`` to the gateway, when reached the ``nth``
-    time.
-    """
-
-    fault: Fault
-    point: Point | None = None
-    call: str = ""
-    nth: int = 1
-    whom: str = "the deed"
-
-
-@dataclass(frozen=True, slots=True)
 class Trial:
     """``amount`` is asked for, of what the ``shares`` add up to: more than that must never move.
 
-    ``first`` hits the deed, ``back`` the customer's return from a page, ``resolver`` the first resolver.
-    ``sleeps`` is how many hours pass before the resolver asks; a stopped process sleeps as long.
+    ``first`` hits the deed, ``back`` the customer's return from a page, ``resolver`` the first resolver; on
+    an order form the blow falls where ``selling`` says. ``sleeps`` is how many hours pass before the resolver
+    asks; a stopped process sleeps as long.
     """
 
     number: int
@@ -99,6 +89,7 @@ class Trial:
     customer_confirms: bool
     receipt: bool
     key: UUID
+    selling: Selling | None
 
 
 BEHAVIOURS = {
@@ -117,10 +108,13 @@ CALLS: dict[Deed, tuple[str, ...]] = {
     Deed.REFUND: ("refund",),
 }
 POINTS: dict[Deed, Points] = {Deed.CHARGE: CHARGING, Deed.PAGE: OPENING, Deed.REFUND: REFUNDING}
+WHILE_ASKING: dict[Deed, Points] = {Deed.ORDER: RESOLVING | LOOKING_AFTER, Deed.LEAVE_CARD: LOOKING_AFTER}
 WHEN_ASKING: dict[Deed, tuple[str, ...]] = {
     Deed.CHARGE: ("retrieve", "cancel"),
     Deed.PAGE: ("page_result", "expire_page"),
     Deed.REFUND: ("find_refund", "refund"),
+    Deed.ORDER: ("page_result", "expire_page"),
+    Deed.LEAVE_CARD: ("page_result",),
 }
 
 
@@ -131,16 +125,18 @@ def drawn(
     many coins the amounts of a currency must be multiples.
     """
     at_random = Random(f"{seed}/{number}")  # noqa: S311  # drawn so that it can be drawn again
-    deed = at_random.choices(list(Deed), [45, 20, 35])[0]
+    deed = at_random.choices(list(Deed), [34, 15, 26, 17, 8])[0]
     fault = at_random.choices(list(Fault), [8, 34, 12, *[6] * 8])[0]
     currency = at_random.choice(CURRENCIES)
     coin = money.quantum(currency) * steps.get(currency, 1)
     shares = _shares(at_random, deed, coin)
-    struck = _blow(at_random, fault, deed, len(shares))
+    struck = _blow(at_random, fault, deed, len(shares)) if deed not in FORMS else None
     returns = deed is Deed.PAGE and at_random.random() < 0.5
     back = _returning(at_random, fault) if returns else None
     names = list(behaviours)
     behaviour = "approves" if deed is Deed.REFUND else at_random.choices(names, list(behaviours.values()))[0]
+    selling = drawn_selling(at_random, fault, behaviour, ITEMS[deed]) if deed in FORMS else None
+    returns = returns or bool(selling and selling.place is Place.RETURNING)
     return Trial(
         number=number,
         deed=deed,
@@ -151,7 +147,7 @@ def drawn(
         behaviour=behaviour,
         first=None if returns else struck,
         back=back,
-        resolver=_mishap(at_random, deed),
+        resolver=mishap(at_random, WHILE_ASKING.get(deed, RESOLVING), WHEN_ASKING[deed]),
         resolvers=at_random.choices([1, 2], [85, 15])[0],
         again=(at_random.choice(list(Again)), at_random.choice(list(Again))),
         sleeps=at_random.choice([0.05, 0.05, 1, 20, 30]),
@@ -161,14 +157,33 @@ def drawn(
         customer_confirms=at_random.random() < 0.7,
         receipt=at_random.random() < 0.25,
         key=UUID(int=at_random.getrandbits(128), version=4),
+        selling=selling,
     )
 
 
 def quiet(deed: Deed, *, number: int, steps: Mapping[str, int]) -> Trial:
     """A trial in which all goes well, and whoever waits for an answer gets it at once."""
     drawn_ones = (drawn(0, each, steps=steps) for each in count())
+    trial = next(trial for trial in drawn_ones if trial.deed is deed and trial.behaviour == "approves")
+    selling = trial.selling
+    if selling:
+        first = replace(selling.first, item=ITEMS[deed][0], with_code=True)
+        selling = replace(
+            selling,
+            first=first,
+            changed=replace(first, quantity=MOST_OF_ONE),
+            beside=Beside.RIVAL,
+            left=2,
+            with_link=True,
+            cards=("approves",),
+            pays_late=False,
+            message=Message.TWICE,
+            is_paid_out=True,
+            staff=Staff.REFUND,
+            blow=None,
+        )
     return replace(
-        next(trial for trial in drawn_ones if trial.deed is deed and trial.behaviour == "approves"),
+        trial,
         number=number,
         fault=Fault.NOTHING,
         first=None,
@@ -178,6 +193,7 @@ def quiet(deed: Deed, *, number: int, steps: Mapping[str, int]) -> Trial:
         again=(Again.NO, Again.NO),
         customer_pays=True,
         customer_comes_back=True,
+        selling=selling,
     )
 
 
@@ -197,32 +213,10 @@ def _blow(at_random: Random, fault: Fault, deed: Deed, shares: int) -> Blow | No
     nth = at_random.randint(1, shares)
     if fault in NETWORK:
         return Blow(fault, call=at_random.choice(CALLS[deed]), nth=nth)
-    return _at_a_point(at_random, fault, POINTS[deed], nth)
+    return at_a_point(at_random, fault, POINTS[deed], nth)
 
 
 def _returning(at_random: Random, fault: Fault) -> Blow | None:
     if fault in NETWORK:
         return Blow(fault, call="page_result")
-    return _at_a_point(at_random, fault, COMING_BACK, 1)
-
-
-def _at_a_point(at_random: Random, fault: Fault, points: Points, nth: int) -> Blow | None:
-    """None for no fault. A process that is stopped inside a transaction keeps everybody waiting until it is
-    woken, as it should: nobody could resolve anything meanwhile, so it is stopped elsewhere.
-    """
-    if fault is Fault.NOTHING:
-        return None
-    reachable = [point for point in points.values() if not (fault is Fault.STOPPED and point.inside)]
-    return Blow(fault, point=at_random.choice(reachable), nth=nth)
-
-
-def _mishap(at_random: Random, deed: Deed) -> Blow | None:
-    """Most resolvers run through; some are killed, and some do not reach the gateway either."""
-    what = at_random.choices(["nothing", "killed", "network"], [6, 2, 2])[0]
-    if what == "killed":
-        point = at_random.choice(list(RESOLVING.values()))
-        return Blow(Fault.KILLED, point=point, whom="the resolver")
-    if what == "network":
-        call = at_random.choice(WHEN_ASKING[deed])
-        return Blow(at_random.choice(NETWORK), call=call, whom="the resolver")
-    return None
+    return at_a_point(at_random, fault, COMING_BACK, 1)

@@ -1,4 +1,5 @@
-"""The steps of a charge, a refund and a resolver at which a process can be struck, and how to do it there.
+"""The steps of a charge, a refund, an order on a form and a resolver at which a process can be struck, and
+how to do it there.
 
 ``Gateway`` as an owner stands for the class of whichever gateway is in use.
 """
@@ -12,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from billing.gateways import Gateway
-from billing.models import Attempt, Invoice
+from billing.models import Attempt, Card, CardPage, Invoice, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,41 @@ COMING_BACK: Points = {
     "after the gateway showed the page": after(Gateway, "page_result"),
     "inside the last transaction": after(Invoice, "book", inside=True),
     "after all of it": after(Attempt, "settle"),
+}
+SENDING: Points = {
+    "inside the transaction that takes the order down": after(Invoice, "redeem_coupon", inside=True),
+    "after the order was taken down": after(Submission, "send"),
+}
+CHANGING: Points = {
+    "before the gateway was asked to close the page": before(Gateway, "expire_page"),
+    "after the gateway closed the page": after(Gateway, "expire_page"),
+    "inside the transaction that changes the order": after(Invoice, "order_otherwise", inside=True),
+    "after the order was changed": after(Submission, "change"),
+}
+OPENING_FOR_A_CARD: Points = {
+    "before the gateway heard of the page": before(Gateway, "card_page"),
+    "after the gateway opened the page": after(Gateway, "card_page"),
+    "after the page was written down": after(CardPage, "open"),
+}
+GIVING_AWAY: Points = {
+    "inside the transaction that takes it": after(Invoice, "accept_order", inside=True),
+    "inside the transaction that tells the customer": after(Invoice, "queue_receipt", inside=True),
+}
+LEAVING_A_CARD: Points = {
+    "before the gateway was asked about the page": before(Gateway, "page_result"),
+    "after the gateway showed the page": after(Gateway, "page_result"),
+    "after the card was put on file": after(Card, "add"),
+    "inside the last transaction": after(Invoice, "accept_order", inside=True),
+    "after all of it": after(Submission, "take_card"),
+}
+VOIDING: Points = {
+    "inside the transaction": after(Invoice, "follow_commissions", inside=True),
+    "after all of it": after(Invoice, "void"),
+}
+LOOKING_AFTER: Points = {
+    "before an order was looked after": before(Submission, "look_after"),
+    "after the gateway showed the page": after(Gateway, "page_result"),
+    "inside the transaction that ends the order": after(Submission, "finish", inside=True),
 }
 RESOLVING: Points = {
     "before the gateway was asked": before(Attempt, "ask"),

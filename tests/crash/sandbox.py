@@ -17,8 +17,8 @@ from billing.gateways.sandbox.models import Charge, Refund
 from billing.gateways.sandbox.numbers import BEHAVIOURS, NUMBERS, read_card, read_number
 from billing.statuses import AttemptState
 from tests.crash import plan
+from tests.crash.blows import Blow, Fault
 from tests.crash.counter import Moved
-from tests.crash.plan import Blow, Fault
 from tests.crash.scene import Scene
 
 NUMBER_OF = {each.behaviour.name: number for number, each in NUMBERS.items()}

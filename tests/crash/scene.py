@@ -30,8 +30,9 @@ PATIENCE = 60.0
 
 class Marks(Structure):
     """``position`` in the job's list of trials and ``act``: what comes next. ``ahead``: seconds by which the
-    clock is ahead of the real one. ``asleep``: the process that was stopped and has not ended yet. ``seen``:
-    the invoice's version on the form that is sent first.
+    clock is ahead of the real one. ``asleep``: the process that was stopped and has not ended yet.
+    ``others``: 1 while another process does something at the same time, and ``ready`` once it is about to.
+    ``seen``: the invoice's version on the form that is sent first.
     """
 
     _fields_ = [
@@ -39,7 +40,8 @@ class Marks(Structure):
         ("act", c_long),
         ("trial", c_long),
         ("asleep", c_long),
-        ("resolvers", c_long),
+        ("others", c_long),
+        ("ready", c_long),
         ("invoice", c_long),
         ("seen", c_long),
         ("ahead", c_double),
@@ -51,7 +53,8 @@ class Marks(Structure):
     act: int
     trial: int
     asleep: int
-    resolvers: int
+    others: int
+    ready: int
     invoice: int
     seen: int
     ahead: float

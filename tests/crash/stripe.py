@@ -27,8 +27,8 @@ from billing.gateways import CardDetails
 from billing.gateways.stripe import line
 from billing.gateways.stripe.gateway import StripeGateway, make
 from tests.crash import plan
+from tests.crash.blows import Blow, Fault
 from tests.crash.counter import Moved
-from tests.crash.plan import Blow, Fault
 from tests.crash.scene import PATIENCE, Scene
 from tests.stripe.behind import ROOT
 from tests.stripe.cards import CARDS, NUMBERS
@@ -56,6 +56,7 @@ REQUESTS = {
     "refund": ("POST", "/refunds$"),
     "find_refund": ("GET", "/refunds$"),
     "pay_page": ("POST", "/checkout/sessions$"),
+    "card_page": ("POST", "/checkout/sessions$"),
     "page_result": ("GET", "/checkout/sessions/[^/]+$"),
     "expire_page": ("POST", "/checkout/sessions/[^/]+/expire$"),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 
-from tests.crash.plan import Deed, Fault, Trial
+from tests.crash.blows import Fault
+from tests.crash.plan import Deed, Trial
 from tests.crash.verdict import KINDS, Verdict, counts_as
 
 COLUMNS = ("trials", "struck", "approved", "declined", "not charged", "differences")
@@ -31,7 +32,7 @@ def table(trials: Sequence[Trial], found: Sequence[Verdict]) -> str:
 
 def _line(deed: str, fault: str, values: Sequence[object]) -> str:
     cells = "".join(f"{value:>{len(name) + 2}}" for name, value in zip(COLUMNS, values, strict=True))
-    return f"{deed:<22}{fault:<24}{cells}"
+    return f"{deed:<24}{fault:<24}{cells}"
 
 
 def totals(found: Sequence[Verdict]) -> str:

@@ -14,16 +14,28 @@ from typing import Any
 from uuid import UUID
 
 from billing import books
-from billing.models import Attempt, Payment
+from billing.models import Attempt, Commission, Order, Payment
 from billing.money import ZERO
 from billing.statuses import AttemptKind, AttemptState, PaymentType
 from tests.crash.counter import Counter, Moved
 from tests.crash.plan import Deed, Trial
+from tests.crash.sold import (
+    CARDS,
+    COMMISSIONS,
+    COUPONS,
+    ORDERS,
+    PAGES,
+    REFUNDED_TWICE,
+    TWICE,
+    coupons_of,
+    lost_cards,
+    submissions,
+    trial_of,
+    wrong_sales,
+)
 
-TWICE = "charged twice"
 NOT_RECORDED = "charged and not recorded"
 NOT_CHARGED = "recorded and not charged"
-REFUNDED_TWICE = "refunded more than asked"
 REFUND_NOT_RECORDED = "refunded and not recorded"
 REFUND_NOT_MADE = "recorded and not refunded"
 NO_ANSWER = "without a final answer"
@@ -31,7 +43,7 @@ BOOKS = "books that do not add up"
 RAISED = "errors and open transactions"
 KINDS = (
     *(TWICE, NOT_RECORDED, NOT_CHARGED, REFUNDED_TWICE, REFUND_NOT_RECORDED),
-    *(REFUND_NOT_MADE, NO_ANSWER, BOOKS, RAISED),
+    *(REFUND_NOT_MADE, NO_ANSWER, PAGES, CARDS, ORDERS, COUPONS, COMMISSIONS, BOOKS, RAISED),
 )
 
 
@@ -50,9 +62,12 @@ class Trace:
     """What the journal says about a trial."""
 
     invoice: int = 0
+    began: bool = False
     waiting: int | None = None
     struck: bool = False
     raised: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """The pages on which a card was left that nothing was charged to."""
 
 
 Key = tuple[UUID | None, bool]
@@ -77,20 +92,26 @@ class Ours:
 def verdicts(trials: Sequence[Trial], journal: Path, counter: Counter) -> list[Verdict]:
     """One for each trial that was done; a difference that no trial explains is held against the last."""
     traces = read(journal)
-    done = [trial for trial in trials if traces[trial.number].invoice]
+    done = [trial for trial in trials if traces[trial.number].began]
     found = {trial.number: Verdict(trial.number, struck=traces[trial.number].struck) for trial in done}
     if not done:
         return []
-    ours = look_up({trace.invoice: number for number, trace in traces.items()}, done)
+    invoices = {trace.invoice: number for number, trace in traces.items()}
+    sold = {submission.invoice_id: trial_of(submission) for submission in submissions()}
+    ours = look_up(invoices | sold, done)
     theirs = list(counter.ledger())
+    ended = dict(ends(ours))
     for trial in done:
-        attempts = ours.attempts[traces[trial.number].invoice]
-        found[trial.number].ended = attempts[-1].state if attempts else ""
+        found[trial.number].ended = ended.get(trial.number, "")
         found[trial.number].differences += [(RAISED, words) for words in traces[trial.number].raised]
         if traces[trial.number].waiting != 0:
             found[trial.number].differences.append((NO_ANSWER, f"{traces[trial.number].waiting} waiting"))
     for number, kind, words in chain(
-        compare(ours, theirs), overdone({t.number: t for t in done}, ours, theirs), contradictions(ours)
+        compare(ours, theirs),
+        overdone({t.number: t for t in done if not t.selling}, ours, theirs),
+        wrong_sales({t.number: t for t in done if t.selling}, theirs),
+        lost_cards({page: number for number, trace in traces.items() for page in trace.left}),
+        contradictions(ours),
     ):
         found[number if number in found else done[-1].number].differences.append((kind, words))
     return list(found.values())
@@ -102,9 +123,12 @@ def read(journal: Path) -> Mapping[int, Trace]:
         facts: dict[str, Any] = json.loads(line)
         trace = traces[facts["trial"]]
         trace.invoice = facts.get("invoice", trace.invoice)
-        trace.waiting = facts.get("waiting", trace.waiting)
+        trace.began = trace.began or "invoice" in facts or "began" in facts
+        if "waiting" in facts:  # a sale is to be settled before staff deal with it, and once more
+            trace.waiting = max(trace.waiting or 0, facts["waiting"])
         trace.struck = trace.struck or facts.get("whom") == "the deed"
         trace.raised += [facts["raised"]] if "raised" in facts else []
+        trace.left += [facts["left"]] if "left" in facts else []
     return traces
 
 
@@ -119,8 +143,19 @@ def look_up(trial_of_invoice: dict[int, int], trials: Sequence[Trial]) -> Ours:
     for payment in Payment.objects.applied().exclude(attempt=None).select_related("attempt").iterator():
         assert payment.attempt is not None
         recorded[payment.attempt.key, payment.type == PaymentType.REFUND] += abs(payment.amount)
-    amounts = {(amount, t.currency): t.number for t in trials for amount in (*t.shares, t.amount)}
+    amounts = {
+        (amount, t.currency): t.number for t in trials if not t.selling for amount in (*t.shares, t.amount)
+    }
     return Ours(attempts, recorded, trial_of_key, trial_of_invoice, amounts)
+
+
+def ends(ours: Ours) -> Iterator[tuple[int, str]]:
+    """How each trial's last attempt ended; an order that was taken without one counts as approved."""
+    for invoice, attempts in sorted(ours.attempts.items()):
+        yield ours.trial_of_invoice.get(invoice, -1), attempts[-1].state
+    for submission in submissions():
+        if submission.is_accepted:
+            yield trial_of(submission), AttemptState.APPROVED
 
 
 def compare(ours: Ours, theirs: Sequence[Moved]) -> Iterator[tuple[int, str, str]]:
@@ -158,21 +193,20 @@ def overdone(
 
 
 def contradictions(ours: Ours) -> Iterator[tuple[int, str, str]]:
-    """What the desk itself finds when it checks its books. A row is known by its invoice."""
-    trial_of_attempt = {
-        each.pk: ours.trial_of_invoice.get(invoice, -1)
-        for invoice, attempts in ours.attempts.items()
-        for each in attempts
+    """What the desk itself finds when it checks its books. Most rows are known by their invoice."""
+    coupons = {coupon.pk: number for number, coupon in coupons_of(ours.trial_of_invoice.values())}
+    invoices: dict[str, dict[int, int]] = {
+        "invoice": {pk: pk for pk in ours.trial_of_invoice},
+        "attempt": {each.pk: invoice for invoice, attempts in ours.attempts.items() for each in attempts},
+        "payment": dict(Payment.objects.values_list("pk", "invoice_id")),
+        "commission": dict(Commission.objects.values_list("pk", "invoice_id")),
+        "order": dict(Order.objects.values_list("pk", "origin_id")),
     }
-    numbers = dict(Payment.objects.values_list("pk", "invoice_id"))
     for problem in chain(books.problems(), books.gateway_problems()):
         row = problem.id if isinstance(problem.id, int) else -1
-        of = {
-            "invoice": ours.trial_of_invoice.get(row, -1),
-            "attempt": trial_of_attempt.get(row, -1),
-            "payment": ours.trial_of_invoice.get(numbers.get(row, -1), -1),
-        }
-        yield of.get(problem.kind, -1), BOOKS, str(problem)
+        invoice = invoices.get(problem.kind, {}).get(row, -1)
+        trial = coupons.get(row, -1) if problem.kind == "coupon" else ours.trial_of_invoice.get(invoice, -1)
+        yield trial, BOOKS, str(problem)
 
 
 def counts_as(verdict: Verdict) -> str:

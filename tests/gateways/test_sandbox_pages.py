@@ -13,9 +13,10 @@ from django.views.debug import SafeExceptionReporterFilter
 
 from billing.gateways import Page
 from billing.gateways.sandbox.gateway import SandboxGateway
-from billing.gateways.sandbox.models import HostedPage, StoredCard
+from billing.gateways.sandbox.models import Charge, HostedPage, StoredCard
 from billing.gateways.sandbox.numbers import NUMBERS
 from billing.statuses import AttemptState
+from tests.attempts.locks import race
 from tests.gateways.contract import AMOUNT, CANCEL_URL, KEY, OTHER_KEY, RETURN_URL
 from tests.gateways.races import at_once
 
@@ -244,6 +245,20 @@ def test_the_card_form_sent_eight_times_at_once_charges_once() -> None:
     answers = at_once(lambda: Client().post(page.url, typed(APPROVES)))
     assert [answer["Location"] for answer in answers] == [RETURN_URL] * 8
     assert len(list(gateway.ledger())) == StoredCard.objects.count() == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_closing_a_page_while_its_customer_pays_answers_with_the_remembered_card() -> None:
+    gateway, told = SandboxGateway(), list[Any]()
+    page = pay_page(gateway, remember=True)
+    race(
+        lambda: Client().post(page.url, typed(APPROVES)),
+        lambda: told.append(gateway.expire_page(page.ref)),
+        owner=Charge,
+        call="ask_bank",
+    )
+    assert [(answer.outcome.state, answer.card.last4) for answer in told] == [("approved", "4242")]
 
 
 def test_a_finished_page_says_so_with_a_link_back(client: Client, gateway: SandboxGateway) -> None:

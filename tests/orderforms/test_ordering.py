@@ -474,6 +474,33 @@ def test_a_free_trial_without_a_card_is_declined_after_a_day(visitor: Visitor, f
     assert (Invoice.objects.get().status, Order.objects.count()) == ("declined", 0)
 
 
+def test_a_free_trial_is_not_declined_while_the_gateway_does_not_say_whether_a_card_was_left(
+    visitor: Visitor, form: OrderForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form.items.update(product=club(trial_days=14))
+    visitor.fills_in()
+    visitor.types_card(visitor.url)
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxGateway, "page_result", no_answer)
+        later(hours=26)
+    assert Invoice.objects.get().status == "draft"
+    later(hours=27)
+    assert (Invoice.objects.get().status, Order.objects.get().card) == ("closed", Card.objects.get())
+    assert_books_agree()
+
+
+def test_a_free_trial_is_declined_once_the_gateway_has_said_nothing_for_days(
+    visitor: Visitor, form: OrderForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form.items.update(product=club(trial_days=14))
+    visitor.fills_in()
+    monkeypatch.setattr(SandboxGateway, "page_result", no_answer)
+    later(days=2, hours=23)
+    assert Invoice.objects.get().status == "draft"
+    later(days=3, hours=1)
+    assert Invoice.objects.get().status == "declined"
+
+
 def test_money_that_comes_after_the_order_has_ended_is_kept_and_put_before_a_person(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

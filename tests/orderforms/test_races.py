@@ -99,6 +99,23 @@ def test_a_card_that_is_told_of_twice_begins_one_order() -> None:
 
 
 @pytest.mark.django_db
+def test_a_card_is_not_charged_for_an_order_that_became_another_contacts_after_it_was_read() -> None:
+    trial = ProductFactory.create(sold_as="subscription", trial_days=7)
+    order = SubmissionFactory.create(form__products=[trial], email="ada@example.com")
+    Visitor(order.form).types_card(order.lead_on(back=BACK, at=timezone.now()))
+    stale = Submission.objects.with_invoice().get(pk=order.pk)
+    order.change(sent("bob@example.com")(order.form))
+    stale.look(at=timezone.now())
+    assert not stale.is_finished
+    assert (Card.objects.get().contact.email, Order.objects.count()) == ("ada@example.com", 0)
+    Visitor(order.form).types_card(order.lead_on(back=BACK, at=timezone.now()))
+    order.look(at=timezone.now())
+    begun = Order.objects.get()
+    assert begun.card
+    assert begun.card.contact == begun.contact == order.invoice.contact
+
+
+@pytest.mark.django_db
 def test_what_was_filled_in_after_the_contact_was_read_is_kept() -> None:
     contact = ContactFactory.create(email="ada@example.com")
     order = SubmissionFactory.create(email="ada@example.com")

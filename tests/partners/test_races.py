@@ -12,13 +12,13 @@ from contextlib import suppress
 import pytest
 from django.db import IntegrityError
 
-from billing.models import Commission, Invoice, Partner, PartnerProgram, Payout
+from billing.models import Commission, Invoice, Partner, PartnerProgram, Payout, Referral, record_referral
 from billing.models.guard import NotOffered
 from billing.models.partners import settling
 from billing.models.partners.commission import CommissionQuerySet
 from tests.attempts.desk import assert_books_agree, fresh
 from tests.attempts.locks import no_locks, race
-from tests.factories import NOON, PartnerFactory
+from tests.factories import NOON, ContactFactory, PartnerFactory
 from tests.gateways.races import at_once
 from tests.partners.desk import approve_all, close, earned, give_back, rows, sale
 
@@ -91,6 +91,22 @@ class TestRefundAgainstApproval:
         told = race(approve_all, lambda: give_back(fresh(sold), 40), owner=CommissionQuerySet, call="update")
         assert told == ("done", "done")
         assert rows(ada) == [("approved", "6")]
+
+
+class TestLinkAgainstStaff:
+    pytestmark = in_threads
+
+    def test_a_link_leaves_the_first_referrer_whom_staff_set_at_that_moment(self) -> None:
+        ada, contact = PartnerFactory.create(code="ADA"), ContactFactory.create()
+        bob = PartnerFactory.create(program=ada.program, code="BOB")
+        Referral.objects.create(contact=contact, program=ada.program)
+
+        def set_by_staff() -> None:
+            ada.program.set_referrers(None, contact=contact, first=ada, last=ada, reason="", at=NOON)
+
+        told = race(set_by_staff, lambda: record_referral(contact, "BOB", NOON), owner=Referral, call="save")
+        assert told == ("done", "done")
+        assert (Referral.objects.get().first, Referral.objects.get().last) == (ada, bob)
 
 
 class TestAllAtOnce:

@@ -145,10 +145,14 @@ def record_referral(contact: Contact, code: str, at: datetime) -> Referral | Non
 
 
 def locked_referral(contact: Contact, program: PartnerProgram) -> Referral:
-    """The row of a contact in a program, made if it is missing, for the caller alone to change."""
+    """The row of a contact in a program, made if it is missing, for the caller alone to change.
+
+    Its partners are read once the lock is held: read along with it, PostgreSQL would show those from before
+    the wait.
+    """
     made, _new = Referral.objects.get_or_create(contact=contact, program=program)
-    rows = Referral.objects.select_related("first__contact", "last__contact")
-    return rows.select_for_update(of=("self",)).get(pk=made.pk)
+    locked = Referral.objects.select_for_update(of=("self",)).get(pk=made.pk)
+    return Referral.objects.select_related("first__contact", "last__contact").get(pk=locked.pk)
 
 
 def _put(referral: Referral, *, first: Partner | None, last: Partner | None, at: datetime) -> None:

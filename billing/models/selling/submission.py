@@ -32,6 +32,7 @@ from billing import clock
 from billing.models.attempt import Attempt
 from billing.models.attempts.base import GRACE, PAGE_LIVES
 from billing.models.card import Card
+from billing.models.card_page import GIVEN_UP_AFTER as CARDS_GIVEN_UP_AFTER
 from billing.models.card_page import CardPage
 from billing.models.coupons.code import CouponCode
 from billing.models.coupons.discount import Discount
@@ -346,33 +347,41 @@ class Submission(models.Model):
         self.save(update_fields=["card_page"])
         return url
 
-    def look(self, *, at: datetime) -> None:
-        """Ask the gateway what has become of it. No transaction may be open."""
+    def look(self, *, at: datetime) -> bool:
+        """Ask the gateway what has become of it; whether it has said if a card was left.
+
+        No transaction may be open.
+        """
         outside_transaction()
         if self.finished_at:
-            return
+            return True
         for attempt in self._waiting():
             attempt.invoice = self.invoice
             attempt.ask(at=at)
-        if self.card_page:
-            self._take_card(self.card_page, at)
+        has_said = self._take_card(self.card_page, at) if self.card_page else True
         self.refresh_from_db(fields=["finished_at"])
         self.invoice.refresh_from_db()
+        return has_said
 
-    def _take_card(self, page: CardPage, at: datetime) -> None:
+    def _take_card(self, page: CardPage, at: datetime) -> bool:
         try:
             card = page.take(at=at)
         except Exception:
             log.exception("The card of an order could not be taken over")
-            return
+            return False
         if card:
             self.take_card(card, at=at)
+        return True
 
     def take_card(self, card: Card, *, at: datetime) -> None:
-        """Accept what costs nothing now, and let what it begins be charged to the card. Twice is once."""
+        """Accept what costs nothing now, and let what it begins be charged to the card. Twice is once.
+
+        Not to one that was typed for another contact, before the visitor changed the e-mail address.
+        """
         with transaction.atomic(durable=True):
             self.invoice.lock()
-            if self.invoice.is_being_ordered and not self.invoice.total:
+            is_waiting = self.invoice.is_being_ordered and not self.invoice.total
+            if is_waiting and card.contact_id == self.invoice.contact_id:
                 self.invoice.accept_order(at=at)
                 self.invoice.started_orders.charge_to(card)
                 self.invoice.queue_receipt(None)
@@ -396,9 +405,12 @@ class Submission(models.Model):
             record_referral(self.invoice.contact, code, datetime.fromisoformat(opened_at))
 
     def look_after(self, *, at: datetime) -> None:
-        """Find out how it ended, and decline what nobody has paid and nobody can any more."""
-        self.look(at=at)
-        if at - self.sent_at < GIVEN_UP_AFTER:
+        """Find out how it ended, and decline what nobody has paid and nobody can any more.
+
+        A gateway that does not answer may have yet to tell of a card: it is waited for, though not for ever.
+        """
+        has_said = self.look(at=at)
+        if at - self.sent_at < (GIVEN_UP_AFTER if has_said else CARDS_GIVEN_UP_AFTER):
             return
         with transaction.atomic(durable=True):
             self.invoice.lock()

@@ -36,10 +36,11 @@ class HostedPageQuerySet(models.QuerySet["HostedPage"]):
     def locked(self, ref: str, *, now: datetime) -> HostedPage:
         """The page and its charge under row locks, closed when its time has run out.
 
-        Raises UnknownRef.
+        What it points to is read once the lock is held: read along with it, PostgreSQL would show that as it
+        was before the wait. Raises UnknownRef.
         """
         try:
-            page = self.select_for_update(of=("self",)).select_related("card", "charge").get(ref=ref)
+            page = self.select_for_update(of=("self",)).get(ref=ref)
         except self.model.DoesNotExist:
             raise UnknownRef(ref) from None
         if page.charge is not None:
