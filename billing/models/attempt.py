@@ -74,12 +74,8 @@ class Attempt(Asking):
 
         Raises NotOffered when a customer could pay on an open page at the same time.
         """
-        if kind == AttemptKind.CHARGE and cls.objects.open_pages().filter(invoice=invoice).exists():
-            words = _now(
-                "A payment page of %(invoice)s is open and has not been closed yet. Nothing was charged;"
-                " please try again in a minute."
-            )
-            raise NotOffered(words % {"invoice": invoice})
+        if kind == AttemptKind.CHARGE:
+            cls.refuse_open_page(invoice)
         now = clock.now()
         return cls.objects.create(
             invoice=invoice,
@@ -91,6 +87,16 @@ class Attempt(Asking):
             due_at=now + GRACE,
             **given,
         )
+
+    @classmethod
+    def refuse_open_page(cls, invoice: Invoice) -> None:
+        """Raises NotOffered when a customer could pay on an open page at the same time."""
+        if cls.objects.open_pages().filter(invoice=invoice).exists():
+            words = _now(
+                "A payment page of %(invoice)s is open and has not been closed yet. Nothing was charged;"
+                " please try again in a minute."
+            )
+            raise NotOffered(words % {"invoice": invoice})
 
     def run(self) -> None:
         """Make the call that this row announces, and settle what comes back. No transaction may be open.

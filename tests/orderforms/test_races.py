@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from billing.gateways import NoAnswer
+from billing.gateways.sandbox.gateway import SandboxGateway
 from billing.gateways.sandbox.models import HostedPage
-from billing.models import Attempt, Card, CardPage, Invoice, Order, Payment, Submission
+from billing.models import Attempt, Card, CardPage, Invoice, Order, OrderForm, Payment, Submission
+from billing.models.guard import NotOffered
 from billing.models.selling.buyer import fill_in
 from billing.models.selling.submission import GIVEN_UP_AFTER, Sent
 from contacts.models import Contact
 from tests.attempts.locks import no_locks, race
-from tests.factories import APPROVES, ContactFactory, OrderFormFactory, ProductFactory, SubmissionFactory
+from tests.factories import (
+    APPROVES,
+    ContactFactory,
+    CouponFactory,
+    OrderFormFactory,
+    ProductFactory,
+    SubmissionFactory,
+)
 from tests.gateways.races import at_once
 from tests.orderforms.visitor import Visitor
 
@@ -47,6 +59,14 @@ def test_eight_clicks_at_once_are_one_order_with_one_page() -> None:
     pages = set(at_once(click))
     assert pages == {f"/sandbox/pages/{HostedPage.objects.get().ref}/"}
     assert (Invoice.objects.count(), Attempt.objects.count(), Contact.objects.count()) == (1, 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_clicks_at_once_with_the_last_coupon_are_one_order() -> None:
+    CouponFactory.create(code="LAST", total_available=1)
+    form, visit = OrderFormFactory.create(), uuid4()
+    orders = at_once(lambda: Submission.send(form, visit, sent(coupon="LAST")(form)).pk)
+    assert set(orders) == {Submission.objects.get().pk}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -148,3 +168,47 @@ def test_two_orders_fill_a_contact_in_one_after_the_other(is_locked: bool) -> No
             race(*deeds, owner=Contact, call="refresh_from_db")
     told = contact.events.filter(action="order_details_differ").count()
     assert told == (1 if is_locked else 0)
+
+
+# -- a change
+
+
+def one_of(form: OrderForm, place: int, **typed: str) -> Sent:
+    """One of what stands at that place on the form."""
+    items = list(form.items.order_by("position"))
+    basket = form.basket(form.offers(), {items[place].pk: 1})
+    return Sent({"name": "Ada", "email": "ada@example.com", **typed}, basket, at=timezone.now())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", [1, 2])
+def test_an_order_is_not_changed_to_one_that_costs_nothing_while_its_page_could_not_be_closed(
+    place: int,
+) -> None:
+    products = [
+        ProductFactory.create(),
+        ProductFactory.create(sold_as="subscription", trial_days=14),
+        ProductFactory.create(price=0),
+    ]
+    form, visit = OrderFormFactory.create(products=products, least=0), uuid4()
+    Submission.send(form, visit, one_of(form, 0)).lead_on(back=BACK, at=timezone.now())
+    with patch.object(SandboxGateway, "expire_page", side_effect=NoAnswer), pytest.raises(NotOffered):
+        Submission.send(form, visit, one_of(form, place))
+    assert Submission.objects.get().invoice.total == 25
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_late_second_click_and_a_change_of_the_order_do_not_wait_for_each_other_for_ever() -> None:
+    form, visit = OrderFormFactory.create(), uuid4()
+    CouponFactory.create(code="SPRING", percent=10)
+    order = Submission.send(form, visit, one_of(form, 0, coupon="SPRING"))
+    again = one_of(form, 0, coupon="SPRING")
+
+    def late_click() -> None:
+        with suppress(IntegrityError):
+            Submission._begin(form, visit, again)
+
+    order = Submission.objects.with_invoice().get()
+    changed = one_of(form, 0)
+    assert race(lambda: order.change(changed), late_click, owner=Submission, call="save") == ("done", "done")

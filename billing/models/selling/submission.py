@@ -36,7 +36,7 @@ from billing.models.card_page import GIVEN_UP_AFTER as CARDS_GIVEN_UP_AFTER
 from billing.models.card_page import CardPage
 from billing.models.coupons.code import CouponCode
 from billing.models.coupons.discount import Discount
-from billing.models.guard import NotOffered, outside_transaction
+from billing.models.guard import Invalid, NotOffered, outside_transaction
 from billing.models.invoice import Invoice
 from billing.models.line import LineInput
 from billing.models.partners.referring import record_referral
@@ -181,9 +181,11 @@ class Submission(models.Model):
         if found is None:
             try:
                 return cls._begin(form, visit, sent)
-            except IntegrityError:
-                found = cls.of(form, visit)  # the first of two clicks was quicker
+            except (IntegrityError, Invalid) as refusal:
+                found = cls.of(form, visit)  # the first of two clicks was quicker, and took the last coupon
                 if found is None:
+                    if isinstance(refusal, Invalid):
+                        raise
                     log.exception("An order on the form %s could not be written down", form.slug)
                     raise NotOffered(_now("Nothing was ordered. Please open the page again.")) from None
         is_same = found.was_made_of(sent)
@@ -278,8 +280,8 @@ class Submission(models.Model):
         self.sent_at, self.card_page, self.opened_from = sent.at, None, sent.opened_from
         self.referrals = sent.referrals or self.referrals
         names = ("typed", "terms", "recurs", "sent_at", "card_page", "opened_from", "referrals")
-        self.save(update_fields=names)
         self.invoice.order_otherwise(self.form, **sent.order())
+        self.save(update_fields=names)  # once the coupon is locked, as by whoever sends it for the first time
         self.ask_for_money(sent.at)
 
     def ask_for_money(self, at: datetime) -> None:
@@ -300,7 +302,9 @@ class Submission(models.Model):
                 send_receipt=True,
                 opened_from=self.opened_from,
             )
-        elif not self.recurs:
+            return
+        Attempt.refuse_open_page(self.invoice)
+        if not self.recurs:
             self._accept_for_nothing(at)
 
     def _accept_for_nothing(self, at: datetime) -> None:
