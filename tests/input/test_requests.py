@@ -15,7 +15,7 @@ from pytest_django import Settings
 from billing.models import Invoice
 from config.middleware import LegibleRequest
 from contacts.models import Contact
-from tests.access.addresses import World
+from tests.access.addresses import PARAMETER, World
 from tests.access.rules import OF_THE_BACK_OFFICE, OF_THE_DESK, rule_of, taking
 from tests.factories import UserFactory
 
@@ -282,12 +282,14 @@ BEYOND = [
 
 @pytest.mark.parametrize("key", BEYOND, ids=lambda key: key[:20])
 def test_a_number_that_no_record_can_have_is_not_found(desk: Client, world: World, key: str) -> None:
+    """In each place of an address where something is named."""
     for address in OF_THE_DESK:
-        if "<" in address.route:
-            path = world.fill(address, pk=key, key=key, token=key, ref=key)
+        for name in PARAMETER.findall(address.route):
+            path = world.fill(address, **{name: key})
             for method in rule_of(address).methods:
                 status = (desk.get if method == "GET" else desk.post)(path).status_code
-                assert status == (404 if path != world.fill(address) else status), f"{method} {path[:80]}"
+                # a number where an action's name belongs is an invoice's page, which takes no POST
+                assert status in (404, 405), f"{method} {path[:80]}"
 
 
 @pytest.mark.parametrize("key", [*BEYOND, "a_00b", "'"], ids=lambda key: key[:20])
