@@ -233,4 +233,5 @@ def test_a_page_that_scrolls_sideways_is_noticed(page: Page) -> None:
 
 
 def look(page: Page) -> None:
+    expect(page.locator(".htmx-request")).to_have_count(0)  # nothing is about to be replaced
     assert list(problems(page)) == []
