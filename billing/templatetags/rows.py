@@ -5,7 +5,7 @@ Everything around the rows is a template of Django's. A menu reads from the mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -126,10 +126,12 @@ def coupon_entries(coupon: Coupon, user: Any) -> list[Entry]:
     return [*([Entry(issue, url, url, dialog=False)] if may else []), *files_of_codes(coupon, user)]
 
 
-def files_of_codes(coupon: Coupon, user: Any) -> Iterator[Entry]:
+@register.simple_tag
+def files_of_codes(coupon: Coupon, user: Any) -> list[Entry]:
+    """One, or none for who may not have it."""
     export, url = CODE_STEPS["export_codes"], reverse("billing:codes_export", args=[coupon.pk])
-    if coupon.is_personal and user.has_perm(export.codename):
-        yield Entry(export, url, url, dialog=False)
+    may = coupon.is_personal and user.has_perm(export.codename)
+    return [Entry(export, url, url, dialog=False)] if may else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ from billing.models import Coupon, CouponCode
 from billing.models.coupons.issuing import IssuePlan, issue_codes, key_of
 from billing.models.guard import AlreadyDone, Invalid, NotAllowed, Refused
 from billing.models.offering import role_sentence
-from billing.templatetags.rows import files_of_codes
 from billing.views.access import DeskRequest, desk, refused
 from billing.views.answers import came_from
 from billing.views.paging import PER_PAGE
@@ -176,11 +175,9 @@ def _key(request: DeskRequest) -> uuid.UUID | None:
 
 def _list(request: DeskRequest, form: ManyForm, chosen: Chosen, *, status: int = 200) -> HttpResponse:
     rows = chosen.found.for_list()
-    coupon = _coupon(request)
     context = {
         "form": form,
-        "coupon": coupon,
-        "file": next(files_of_codes(coupon, request.user), None) if coupon else None,
+        "coupon": _coupon(request),
         "chosen": chosen,
         "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "has_coupons": Coupon.objects.for_issuing().exists(),
