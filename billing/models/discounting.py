@@ -74,6 +74,14 @@ class Discounting(InvoiceBase):
         carried = type(self.row).objects.filter(order__origin=self.pk, coupon_code__code=self.coupon)
         return carried.exclude(status__in=CAME_TO_NOTHING, paid=0, refunded=0)
 
+    def lock_coupon_and_orders(self, *others: str) -> None:
+        """Let nobody bill a payment with its code while it is decided whether the code goes back, in the
+        caller's transaction with this row locked. ``others``: codes that are decided about as well.
+        """
+        if self.coupon or any(others):
+            lock_coupons(self.coupon, *others)
+            list(self.row.started_orders.order_by("pk").locked())
+
     def coupon_taken(self) -> Decimal:
         """What its coupon takes off in all, before tax. One query if it has one."""
         if not self.coupon:
@@ -117,10 +125,10 @@ class Discounting(InvoiceBase):
             if was != now:
                 self.give_back_coupon(by)  # a draft that had reserved it
             return discount
+        self.lock_coupon_and_orders(now)
         if was and self._later_ones_with_coupon().exists():
             rule = _now("Coupon code is “%(code)s”: a later payment of its order has used it, so it stays.")
             raise Invalid(rule % {"code": was}, field="coupon")
-        lock_coupons(was, now)
         self.give_back_coupon(by)
         self.coupon = now
         if discount:

@@ -21,6 +21,7 @@ class Ending(Discounting):
 
         Its coupon is given back if no money ever came (``models.discounting``).
         """
+        self.lock_coupon_and_orders()
         if self.gives_coupon_back():
             self.give_back_coupon(by)
         return self._end(InvoiceStatus.VOIDED, _now("Voided."), reason)

@@ -43,6 +43,7 @@ class Ordered(Recurring):
         terms = self.row.submission.terms if self.order_form_id else {}
         if not terms:
             yield from super().what_it_begins()
+            return
         for line in self.lines.filter(product__in=terms).select_related("product").order_by("position", "id"):
             assert line.product is not None
             product = line.product.on_terms(terms[str(line.product_id)])

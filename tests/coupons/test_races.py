@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,9 +17,11 @@ from billing.models import Coupon, CouponCode, CouponRedemption, Header, Invoice
 from billing.models.coupons.coupon import CouponQuerySet
 from billing.models.guard import Refused
 from billing.statuses import InvoiceStatus
+from billing.tasks import bill_due_orders
 from tests.attempts.desk import assert_books_agree
 from tests.attempts.locks import no_locks, race
 from tests.coupons.test_back_office import GROUP
+from tests.coupons.test_orders import ALL, NEXT_MONTH, club, sale
 from tests.factories import NOON, ContactFactory, CouponFactory, InvoiceFactory, UserFactory
 from tests.gateways.races import at_once
 
@@ -71,6 +74,31 @@ def test_a_redemption_while_the_coupon_is_renamed_is_counted(client: Client, is_
         )
     coupon.refresh_from_db()
     assert (coupon.name, coupon.redeemed) == ("Renamed", 1 if is_locked else 0)
+
+
+def give_up(invoice: Invoice) -> None:
+    Invoice.objects.get(pk=invoice.pk).void(None, reason="")
+
+
+def take_off(invoice: Invoice) -> None:
+    fresh = Invoice.objects.get(pk=invoice.pk)
+    lines = [line.given for line in fresh.lines.all()]
+    fresh.edit(None, header=replace(Header.of(fresh), coupon=""), lines=lines)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("deed", [give_up, take_off])
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_a_coupon_that_a_payment_uses_at_that_moment_is_not_given_back(
+    deed: Callable[[Invoice], None], is_locked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CouponFactory.create(code="ALWAYS", percent=Decimal(50), scope=ALL, total_available=1)
+    invoice = sale(club(), coupon="ALWAYS")
+    if not is_locked:
+        monkeypatch.setattr(Invoice, "lock_coupon_and_orders", lambda self, *others: None)
+    race(lambda: bill_due_orders(NEXT_MONTH), lambda: deed(invoice), owner=Invoice, call="issued_for")
+    assert Invoice.objects.get(order__isnull=False).total == 15
+    assert Coupon.objects.get().redeemed == (1 if is_locked else 0)
 
 
 def test_a_personal_code_goes_to_one_of_eight() -> None:
